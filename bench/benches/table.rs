@@ -1,0 +1,48 @@
+//! Lookup by name in tables of 10, 1,000 and 100,000 functions. The names looked up are the same
+//! ten in every table, in turn: what is compared is the cost of the table's size, not of the
+//! processor's caches.
+#![expect(missing_docs, reason = "criterion's macros make undocumented items")]
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use ringway_proxy::{Address, Change, FunctionId, FunctionSpec, Name, Publisher, Settings};
+
+fn spec(i: usize) -> FunctionSpec {
+    let name = format!("function-{i:06}");
+    FunctionSpec {
+        id: FunctionId {
+            name: Name::parse(&name).expect("a name"),
+            namespace: Name::parse("openfaas-fn").expect("a name"),
+        },
+        bare_alias: true,
+        authority: name,
+        path_prefix: None,
+        endpoints: vec![Address::Tcp(([127, 0, 0, 1], 9000).into())],
+        settings: Settings::default(),
+    }
+}
+
+fn lookup(c: &mut Criterion) {
+    let mut group = c.benchmark_group("lookup");
+    for size in [10usize, 1_000, 100_000] {
+        let publisher = Publisher::detached();
+        publisher.publish((0..size).map(|i| Change::Put(spec(i))));
+        let table = publisher.current();
+        for (form, suffix) in [("name", ""), ("name.namespace", ".openfaas-fn")] {
+            let names: Vec<Vec<u8>> =
+                (0..10).map(|i| format!("function-{i:06}{suffix}").into_bytes()).collect();
+            let mut next = names.iter().cycle();
+            group.bench_function(BenchmarkId::new(form, size), |b| {
+                b.iter(|| {
+                    let name = next.next().map(Vec::as_slice).unwrap_or_default();
+                    black_box(table.lookup(black_box(name))).is_some()
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, lookup);
+criterion_main!(benches);

@@ -1,0 +1,19 @@
+//! Settings: what was typed ([`Key`], [`Given`]) becomes what it means ([`Settings`]).
+//!
+//! **Invariant:** nothing outside this folder reads the process environment, and nothing after
+//! [`Settings::resolve`] meets a malformed value.
+
+pub mod duration;
+
+mod credentials;
+mod error;
+mod key;
+mod listen;
+mod resolve;
+mod surroundings;
+
+pub use credentials::Credentials;
+pub use error::SettingError;
+pub use key::{Given, Key};
+pub use resolve::Settings;
+pub use surroundings::{ARCHITECTURE, Surroundings};

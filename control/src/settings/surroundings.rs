@@ -1,0 +1,54 @@
+//! What the process finds around itself: the only reader of the environment and of the cores.
+
+use std::env;
+use std::path::PathBuf;
+use std::thread;
+
+/// Processor architecture, as `/system/info` names it.
+pub const ARCHITECTURE: &str = env::consts::ARCH;
+
+/// Facts about the place the gateway runs in.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// Cores this process may use, at least 1.
+    pub cores: usize,
+    /// `XDG_DATA_HOME`, when absolute (the specification says to ignore relative ones).
+    pub xdg_data_home: Option<PathBuf>,
+    /// Home folder.
+    pub home: Option<PathBuf>,
+    /// Search path given to functions.
+    pub path: String,
+    /// Folder for short-lived files.
+    pub temp: PathBuf,
+    /// Whether `functions_provider_url` is set: its provider is not part of this version.
+    pub provider_url_set: bool,
+}
+
+impl Surroundings {
+    /// Looks around.
+    #[must_use]
+    pub fn observe() -> Self {
+        let folder = |name| {
+            let path = env::var_os(name).map(PathBuf::from);
+            path.filter(|p| p.is_absolute())
+        };
+        Self {
+            cores: thread::available_parallelism().map_or(1, usize::from),
+            xdg_data_home: folder("XDG_DATA_HOME"),
+            home: folder("HOME"),
+            path: env::var("PATH").unwrap_or_else(|_| DEFAULT_PATH.to_owned()),
+            temp: env::temp_dir(),
+            provider_url_set: env::var_os("functions_provider_url").is_some_and(|v| !v.is_empty()),
+        }
+    }
+}
+
+/// Every variable of this process whose name and value are text: what a watchdog was given.
+#[must_use]
+pub fn variables() -> Vec<(String, String)> {
+    let all = env::vars_os();
+    let texts = all.filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+    texts.collect()
+}
+
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

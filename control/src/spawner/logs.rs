@@ -1,0 +1,259 @@
+//! Log files of functions: one line, one instant, one instance; bounded on disk.
+//!
+//! A file is `<function>.<namespace>.log`; at [`LOG_BYTES_MAX`] it becomes `….log.1`, so that a
+//! function keeps at most twice that much.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::rc::{Rc, Weak};
+use std::time::SystemTime;
+
+use crate::rfc3339;
+
+/// The folder of log files.
+pub(super) struct Logs {
+    folder: PathBuf,
+    /// Files some pipe writes to now.
+    open: HashMap<String, Weak<RefCell<LogFile>>>,
+}
+
+/// One function's log.
+pub(super) struct LogFile {
+    path: PathBuf,
+    file: File,
+    size: u64,
+    /// Whether the file still has its name; a forgotten log must not touch its successor.
+    named: bool,
+}
+
+/// A replica's output on its way into the log.
+pub(super) struct LogPipe {
+    pub(super) pipe: File,
+    log: Rc<RefCell<LogFile>>,
+    instance: String,
+    /// A line that has not ended, `len <= LINE_BYTES_MAX`.
+    line: Vec<u8>,
+}
+
+/// What came of reading a pipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PipeState {
+    /// More may come.
+    Open,
+    /// Every writer has closed it.
+    Ended,
+}
+
+impl Logs {
+    pub(super) fn new(folder: PathBuf) -> Self {
+        Self { folder, open: HashMap::new() }
+    }
+
+    /// The log of a function, opened for appending.
+    pub(super) fn open(&mut self, log: &str) -> io::Result<Rc<RefCell<LogFile>>> {
+        if let Some(file) = self.open.get(log).and_then(Weak::upgrade) {
+            return Ok(file);
+        }
+        self.open.retain(|_, file| file.strong_count() > 0);
+        let file = LogFile::open(self.path(log))?;
+        let file = Rc::new(RefCell::new(file));
+        self.open.insert(log.to_owned(), Rc::downgrade(&file));
+        Ok(file)
+    }
+
+    /// Removes a log. Pipes that still write to it write to a file without a name.
+    pub(super) fn forget(&mut self, log: &str) {
+        if let Some(file) = self.open.remove(log).and_then(|file| file.upgrade()) {
+            file.borrow_mut().named = false;
+        }
+        let path = self.path(log);
+        // Missing files are what is wanted.
+        let _ = fs::remove_file(rotated(&path));
+        let _ = fs::remove_file(path);
+    }
+
+    fn path(&self, log: &str) -> PathBuf {
+        // Names are DNS labels, so they cannot leave the folder.
+        self.folder.join(format!("{log}.log"))
+    }
+}
+
+impl LogFile {
+    fn open(path: PathBuf) -> io::Result<Self> {
+        let file = append_to(&path)?;
+        let size = file.metadata()?.len();
+        Ok(Self { path, file, size, named: true })
+    }
+
+    /// Appends one line. What cannot be written is lost: a full disk must not stop functions.
+    pub(super) fn write(&mut self, instance: &str, text: &[u8]) {
+        let mut line = format!("{} {instance} ", rfc3339::nanos(SystemTime::now())).into_bytes();
+        line.extend_from_slice(text);
+        line.push(b'\n');
+        if self.size + line.len() as u64 > LOG_BYTES_MAX {
+            self.rotate();
+        }
+        if self.file.write_all(&line).is_ok() {
+            self.size += line.len() as u64;
+        }
+    }
+
+    fn rotate(&mut self) {
+        let aside = self.named && fs::rename(&self.path, rotated(&self.path)).is_ok();
+        if let (true, Ok(file)) = (aside, append_to(&self.path)) {
+            self.file = file;
+        } else {
+            // Bounded even where it cannot be put aside.
+            let _ = self.file.set_len(0);
+        }
+        self.size = 0;
+    }
+}
+
+impl LogPipe {
+    pub(super) fn new(pipe: File, log: Rc<RefCell<LogFile>>, instance: String) -> Self {
+        Self { pipe, log, instance, line: Vec::new() }
+    }
+
+    /// Reads what is there, at most [`READS_MAX`] times so that one function cannot hold up the
+    /// others, and logs every whole line.
+    pub(super) fn read(&mut self) -> PipeState {
+        let mut bytes = [0; 16 * 1024];
+        for _ in 0..READS_MAX {
+            match self.pipe.read(&mut bytes) {
+                Ok(0) => {
+                    self.flush();
+                    return PipeState::Ended;
+                }
+                Ok(count) => self.take(&bytes[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(_) => return PipeState::Ended,
+            }
+        }
+        PipeState::Open
+    }
+
+    /// Logs the line that has not ended, and `text` behind it.
+    pub(super) fn note(&mut self, text: &str) {
+        self.flush();
+        self.log.borrow_mut().write(&self.instance, text.as_bytes());
+    }
+
+    fn take(&mut self, mut bytes: &[u8]) {
+        while let Some(at) = memchr_line_end(bytes) {
+            self.append(&bytes[..at]);
+            self.end_line();
+            bytes = &bytes[at + 1..];
+        }
+        self.append(bytes);
+    }
+
+    fn append(&mut self, mut bytes: &[u8]) {
+        while self.line.len() + bytes.len() > LINE_BYTES_MAX {
+            let (now, later) = bytes.split_at(LINE_BYTES_MAX - self.line.len());
+            self.line.extend_from_slice(now);
+            self.end_line();
+            bytes = later;
+        }
+        self.line.extend_from_slice(bytes);
+    }
+
+    fn end_line(&mut self) {
+        let text = self.line.strip_suffix(b"\r").unwrap_or(&self.line);
+        self.log.borrow_mut().write(&self.instance, text);
+        self.line.clear();
+    }
+
+    fn flush(&mut self) {
+        if !self.line.is_empty() {
+            self.end_line();
+        }
+    }
+}
+
+fn memchr_line_end(bytes: &[u8]) -> Option<usize> {
+    bytes.iter().position(|b| *b == b'\n')
+}
+
+fn append_to(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+}
+
+fn rotated(path: &Path) -> PathBuf {
+    path.with_extension("log.1")
+}
+
+/// Size at which a log file is put aside.
+pub(super) const LOG_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Longer lines are cut into several.
+const LINE_BYTES_MAX: usize = 64 * 1024;
+/// Reads of one pipe before the others have their turn.
+const READS_MAX: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(folder: &Path, name: &str) -> Vec<String> {
+        let text = fs::read_to_string(folder.join(name)).unwrap_or_default();
+        let texts = text.lines().map(|l| l.splitn(3, ' ').skip(1).collect::<Vec<_>>().join(" "));
+        texts.collect()
+    }
+
+    fn pipe_of(folder: &Path, logs: &mut Logs, bytes: &[u8]) -> LogPipe {
+        let source = folder.join("source");
+        fs::write(&source, bytes).unwrap();
+        LogPipe::new(File::open(source).unwrap(), logs.open("a.b").unwrap(), "a-1".into())
+    }
+
+    #[test]
+    fn lines_carry_their_instance() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut logs = Logs::new(folder.path().to_owned());
+        let mut pipe = pipe_of(folder.path(), &mut logs, b"one\r\n\ntwo\nrest");
+        assert_eq!(pipe.read(), PipeState::Ended);
+        pipe.note("ended");
+        assert_eq!(lines(folder.path(), "a.b.log"), [
+            "a-1 one", "a-1 ", "a-1 two", "a-1 rest", "a-1 ended"
+        ]);
+        let text = fs::read_to_string(folder.path().join("a.b.log")).unwrap();
+        let instant = text.split(' ').next().unwrap();
+        assert!(rfc3339::parse(instant).is_some(), "{instant}");
+    }
+
+    #[test]
+    fn long_lines_are_cut_at_the_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut logs = Logs::new(folder.path().to_owned());
+        for (length, expected) in [(LINE_BYTES_MAX, 1), (LINE_BYTES_MAX + 1, 2)] {
+            logs.forget("a.b");
+            let mut text = vec![b'x'; length];
+            text.push(b'\n');
+            let mut pipe = pipe_of(folder.path(), &mut logs, &text);
+            while pipe.read() == PipeState::Open {}
+            assert_eq!(lines(folder.path(), "a.b.log").len(), expected);
+        }
+    }
+
+    #[test]
+    fn files_are_bounded_and_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut logs = Logs::new(folder.path().to_owned());
+        let log = logs.open("a.b").unwrap();
+        let text = vec![b'x'; 60_000];
+        for _ in 0..400 {
+            log.borrow_mut().write("a-1", &text);
+        }
+        let size = |name: &str| fs::metadata(folder.path().join(name)).map_or(0, |m| m.len());
+        assert!(size("a.b.log") <= LOG_BYTES_MAX && size("a.b.log") > 0);
+        assert!(size("a.b.log.1") <= LOG_BYTES_MAX && size("a.b.log.1") > LOG_BYTES_MAX / 2);
+        logs.forget("a.b");
+        log.borrow_mut().write("a-1", b"into nowhere");
+        assert_eq!(size("a.b.log") + size("a.b.log.1"), 0);
+    }
+}

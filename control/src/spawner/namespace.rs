@@ -1,0 +1,116 @@
+//! The spawner's start: into a PID namespace where that is allowed, then to work.
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
+
+use rustix::mount::{MountFlags, MountPropagationFlags};
+use rustix::thread::UnshareFlags;
+
+use super::cgroup::{self, Cgroups};
+use super::protocol::Abilities;
+use super::replica::Replicas;
+use super::turn;
+use crate::sys::{self, ChildRules, ReadOnlyRoot};
+
+/// Where the spawner works; passed on its command line.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// Folder of sockets; removed at the end.
+    pub(crate) runtime: PathBuf,
+    /// Folder of logs.
+    pub(crate) logs: PathBuf,
+    /// Whether this is the process inside the namespace.
+    pub(crate) inner: bool,
+}
+
+/// Runs the spawner until the gateway is gone.
+pub(crate) fn run(place: &Place) -> ExitCode {
+    let result = if place.inner { work(place) } else { enter(place) };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            tracing::error!(%error, "the spawner failed");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Starts the inner spawner as the init of a new PID namespace, or becomes the only spawner.
+fn enter(place: &Place) -> io::Result<ExitCode> {
+    // Also keeps this process from dying of a terminal's Ctrl-C before the gateway has drained.
+    let _signals = sys::signal_descriptor()?;
+    cgroup::step_aside();
+    if let Err(error) = sys::unshare(UnshareFlags::NEWPID) {
+        tracing::debug!(%error, "no PID namespace");
+        return work(place);
+    }
+    let mut command = Command::new("/proc/self/exe");
+    command
+        .arg0("ringway")
+        .args(["spawner", "--inner", "--runtime"])
+        .arg(&place.runtime)
+        .arg("--logs")
+        .arg(&place.logs)
+        .stdin(Stdio::inherit());
+    sys::prepare(&mut command, ChildRules::default());
+    let status: ExitStatus = command.spawn()?.wait()?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Serves orders until the gateway is gone, then leaves nothing behind.
+fn work(place: &Place) -> io::Result<ExitCode> {
+    let signals = sys::signal_descriptor()?;
+    let descriptors = sys::raise_descriptor_limit();
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    let pid_namespace = std::process::id() == 1;
+    let mut notes = Vec::new();
+    if pid_namespace {
+        if let Err(error) = own_proc() {
+            notes.push(format!("functions see the host's /proc: {error}"));
+        }
+    } else {
+        notes.push("no PID namespace: functions are killed one by one".to_owned());
+    }
+    let cgroups = Cgroups::detect();
+    notes.extend(cgroups.notes.iter().cloned());
+    let read_only_root = match read_only_works(&place.runtime) {
+        Ok(()) => true,
+        Err(error) => {
+            notes.push(format!("no read-only root file systems: {error}"));
+            false
+        }
+    };
+    let abilities = Abilities {
+        pid_namespace,
+        memory_cgroup: cgroups.limits_memory(),
+        cpu_limit: cgroups.limits_cpu(),
+        read_only_root,
+        notes,
+    };
+    let replicas = Replicas::new(cgroups, place.runtime.clone(), descriptors);
+    turn::serve(replicas, &place.logs, &abilities, &signals)?;
+    // Refused only when somebody else put something there.
+    let _ = std::fs::remove_dir_all(&place.runtime);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A `/proc` that numbers processes as the namespace does. Mounts made outside stay visible.
+fn own_proc() -> io::Result<()> {
+    sys::unshare(UnshareFlags::NEWNS)?;
+    let follow = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
+    rustix::mount::mount_change("/", follow)?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    Ok(rustix::mount::mount("proc", "/proc", "proc", flags, None)?)
+}
+
+/// Tries a read-only root on a process that does nothing.
+fn read_only_works(runtime: &Path) -> io::Result<()> {
+    let mut command = Command::new("/proc/self/exe");
+    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let root = ReadOnlyRoot::new(runtime)?;
+    sys::prepare(&mut command, ChildRules { read_only_root: Some(root), ..Default::default() });
+    let status = command.spawn()?.wait()?;
+    if status.success() { Ok(()) } else { Err(io::Error::other(status.to_string())) }
+}

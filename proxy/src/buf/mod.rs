@@ -1,0 +1,7 @@
+//! I/O buffers: size classes per shard, one owned window type.
+
+mod pool;
+mod window;
+
+pub(crate) use pool::{Class, Pool};
+pub(crate) use window::{Buf, Fill, Flush};

@@ -1,0 +1,174 @@
+//! Size-classed free lists, one set per shard; a buffer comes back when it is dropped.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use crate::buf::window::Buf;
+use crate::limits::HEAD_BUFFER_BYTES;
+use crate::metrics::ShardCounters;
+
+/// Sizes of buffer, smallest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Class {
+    /// Heads and idle reads.
+    Head,
+    /// The first buffer of a streaming body.
+    Small,
+    /// After two full reads of `Small`.
+    Medium,
+    /// After two full reads of `Medium`: bulk is paid per system call, so bigger is cheaper.
+    Bulk,
+}
+
+impl Class {
+    const ALL: [Self; 4] = [Self::Head, Self::Small, Self::Medium, Self::Bulk];
+
+    /// Bytes of memory of a buffer of this class (headroom and tailroom included).
+    pub(crate) const fn bytes(self) -> usize {
+        match self {
+            Self::Head => HEAD_BUFFER_BYTES,
+            Self::Small => 16 * 1024,
+            Self::Medium => 64 * 1024 + 2048,
+            Self::Bulk => 256 * 1024 + 2048,
+        }
+    }
+
+    /// Free buffers kept: what a burst of short bodies needs; the rest goes back to the allocator.
+    const fn kept(self) -> usize {
+        match self {
+            Self::Head => 512,
+            Self::Small => 64,
+            Self::Medium => 16,
+            Self::Bulk => 4,
+        }
+    }
+
+    /// The next larger class, if any.
+    pub(crate) const fn larger(self) -> Option<Self> {
+        match self {
+            Self::Head => Some(Self::Small),
+            Self::Small => Some(Self::Medium),
+            Self::Medium => Some(Self::Bulk),
+            Self::Bulk => None,
+        }
+    }
+
+    /// The smallest class with room for `bytes` besides headroom and tailroom.
+    pub(crate) fn for_bytes(bytes: u64) -> Self {
+        let fits = |class: &&Self| (class.bytes() as u64).saturating_sub(2048) >= bytes;
+        Self::ALL.iter().find(fits).copied().unwrap_or(Self::Bulk)
+    }
+}
+
+/// One shard's buffers.
+pub(crate) struct Pool {
+    free: [RefCell<Vec<Box<[u8]>>>; Class::ALL.len()],
+    /// Bytes allocated, in use or free: `0 <= bytes`.
+    bytes: Cell<u64>,
+    /// Above this many bytes only `Head` and `Small` are given out.
+    bytes_max: u64,
+    counters: &'static ShardCounters,
+}
+
+impl Pool {
+    pub(crate) fn new(bytes_max: u64, counters: &'static ShardCounters) -> Rc<Self> {
+        Rc::new(Self {
+            free: Default::default(),
+            bytes: Cell::new(0),
+            bytes_max,
+            counters,
+        })
+    }
+
+    /// A buffer of `class`, or of `Small` when memory is short.
+    pub(crate) fn take(self: &Rc<Self>, class: Class) -> Buf {
+        let short = class > Class::Small && self.bytes.get() > self.bytes_max;
+        let class = if short { Class::Small } else { class };
+        let free = self.free[class as usize].borrow_mut().pop();
+        let memory = free.unwrap_or_else(|| {
+            self.account(class.bytes() as u64, true);
+            vec![0; class.bytes()].into_boxed_slice()
+        });
+        Buf::new(memory, class, Rc::clone(self))
+    }
+
+    pub(crate) fn put_back(&self, memory: Box<[u8]>, class: Class) {
+        let mut free = self.free[class as usize].borrow_mut();
+        if free.len() < class.kept() {
+            free.push(memory);
+        } else {
+            self.account(memory.len() as u64, false);
+        }
+    }
+
+    /// Gives bulk buffers that nobody uses back to the allocator.
+    pub(crate) fn shrink(&self) {
+        for class in [Class::Medium, Class::Bulk] {
+            for memory in self.free[class as usize].borrow_mut().drain(..) {
+                self.account(memory.len() as u64, false);
+            }
+        }
+        let heads = &mut *self.free[Class::Head as usize].borrow_mut();
+        for memory in heads.drain(heads.len().min(64)..) {
+            self.account(memory.len() as u64, false);
+        }
+        heads.shrink_to(64);
+    }
+
+    fn account(&self, bytes: u64, grown: bool) {
+        let before = self.bytes.get();
+        if grown {
+            self.bytes.set(before.saturating_add(bytes));
+            self.counters.buffer_bytes.add(bytes);
+        } else {
+            self.bytes.set(before.saturating_sub(bytes));
+            self.counters.buffer_bytes.sub(bytes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(bytes_max: u64) -> Rc<Pool> {
+        Pool::new(bytes_max, Box::leak(Box::default()))
+    }
+
+    #[test]
+    fn a_dropped_buffer_is_used_again() {
+        let pool = pool(u64::MAX);
+        drop(pool.take(Class::Head));
+        drop(pool.take(Class::Head));
+        assert_eq!(pool.bytes.get(), Class::Head.bytes() as u64);
+        let two = (pool.take(Class::Head), pool.take(Class::Head));
+        assert_eq!(pool.bytes.get(), 2 * Class::Head.bytes() as u64);
+        drop(two);
+    }
+
+    #[test]
+    fn short_memory_gives_small_buffers() {
+        let pool = pool(1);
+        let first = pool.take(Class::Bulk);
+        assert_eq!(first.class(), Class::Bulk, "the first one finds memory unused");
+        assert_eq!(pool.take(Class::Bulk).class(), Class::Small);
+    }
+
+    #[test]
+    fn shrinking_returns_bulk_memory() {
+        let pool = pool(u64::MAX);
+        drop(pool.take(Class::Bulk));
+        assert!(pool.bytes.get() > 0);
+        pool.shrink();
+        assert_eq!(pool.bytes.get(), 0);
+    }
+
+    #[test]
+    fn classes_fit_what_they_are_asked_for() {
+        assert_eq!(Class::for_bytes(0), Class::Head);
+        assert_eq!(Class::for_bytes(2_048), Class::Head);
+        assert_eq!(Class::for_bytes(2_049), Class::Small);
+        assert_eq!(Class::for_bytes(64 * 1024), Class::Medium);
+        assert_eq!(Class::for_bytes(u64::MAX), Class::Bulk);
+    }
+}

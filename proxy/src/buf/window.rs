@@ -1,0 +1,224 @@
+//! `Buf`: pooled memory with a window of bytes that wait to be used.
+//!
+//! ```text
+//! | headroom | consumed | unread: start..end | free: end..capacity | tailroom |
+//! ```
+
+use std::rc::Rc;
+
+use monoio::buf::{IoBuf, IoBufMut};
+
+use crate::buf::pool::{Class, Pool};
+use crate::limits::{HEADROOM_BYTES, TAILROOM_BYTES};
+
+/// Pooled memory and the window of bytes in it. `HEADROOM <= start <= end <= capacity` when
+/// fresh; [`Buf::prepend`] may use the headroom.
+pub(crate) struct Buf {
+    memory: Box<[u8]>,
+    start: usize,
+    end: usize,
+    class: Class,
+    pool: Rc<Pool>,
+}
+
+impl Buf {
+    pub(crate) fn new(memory: Box<[u8]>, class: Class, pool: Rc<Pool>) -> Self {
+        Self {
+            memory,
+            start: HEADROOM_BYTES,
+            end: HEADROOM_BYTES,
+            class,
+            pool,
+        }
+    }
+
+    pub(crate) const fn class(&self) -> Class {
+        self.class
+    }
+
+    /// The bytes in the window.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.memory[self.start..self.end]
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Bytes that a read may add.
+    pub(crate) fn free(&self) -> usize {
+        self.memory.len() - TAILROOM_BYTES - self.end.min(self.memory.len() - TAILROOM_BYTES)
+    }
+
+    /// Empties the window and gives the whole room back.
+    pub(crate) fn clear(&mut self) {
+        self.start = HEADROOM_BYTES;
+        self.end = HEADROOM_BYTES;
+    }
+
+    /// Drops `n` bytes from the front.
+    pub(crate) fn consume(&mut self, n: usize) {
+        self.start = self.end.min(self.start + n);
+    }
+
+    /// Keeps only the first `n` bytes.
+    pub(crate) fn truncate(&mut self, n: usize) {
+        self.end = self.end.min(self.start + n);
+    }
+
+    /// Puts `bytes` in front of the window; `false` (and nothing done) when they do not fit.
+    pub(crate) fn prepend(&mut self, bytes: &[u8]) -> bool {
+        let Some(start) = self.start.checked_sub(bytes.len()) else {
+            return false;
+        };
+        self.memory[start..self.start].copy_from_slice(bytes);
+        self.start = start;
+        true
+    }
+
+    /// Puts `bytes` behind the window, tailroom included; `false` when they do not fit.
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> bool {
+        let end = self.end + bytes.len();
+        let Some(room) = self.memory.get_mut(self.end..end) else {
+            return false;
+        };
+        room.copy_from_slice(bytes);
+        self.end = end;
+        true
+    }
+
+    /// An empty buffer of `class` from the same pool.
+    pub(crate) fn sibling(&self, class: Class) -> Self {
+        self.pool.take(class)
+    }
+
+    /// The same bytes in a buffer of `class` (which must be larger).
+    pub(crate) fn moved_to(self, class: Class) -> Self {
+        let mut larger = self.pool.take(class);
+        let fits = larger.append(self.bytes());
+        debug_assert!(fits, "a larger class holds what a smaller one held");
+        larger
+    }
+
+    /// Splits off the bytes behind the first `n` into a buffer of their own, if there are any.
+    pub(crate) fn split_off(&mut self, n: usize) -> Option<Self> {
+        let rest = self.bytes().get(n..).filter(|rest| !rest.is_empty())?;
+        let mut class = Class::for_bytes(rest.len() as u64);
+        let mut other = self.pool.take(class);
+        while !other.append(rest) {
+            class = class.larger()?;
+            other = self.pool.take(class);
+        }
+        self.truncate(n);
+        Some(other)
+    }
+
+    /// Rewinds the window's start by `n` bytes that were consumed and not overwritten.
+    pub(crate) fn rewind_to(&mut self, start: usize, end: usize) {
+        debug_assert!(start <= end && end <= self.memory.len());
+        self.start = start;
+        self.end = end;
+    }
+
+    /// Where the window lies, for [`Buf::rewind_to`].
+    pub(crate) const fn position(&self) -> (usize, usize) {
+        (self.start, self.end)
+    }
+}
+
+impl Drop for Buf {
+    fn drop(&mut self) {
+        let memory = std::mem::take(&mut self.memory);
+        if !memory.is_empty() {
+            self.pool.put_back(memory, self.class);
+        }
+    }
+}
+
+/// A buffer to be read into, behind its window.
+pub(crate) struct Fill(pub(crate) Buf);
+
+/// A buffer whose window is to be sent.
+pub(crate) struct Flush(pub(crate) Buf);
+
+#[expect(unsafe_code, reason = "monoio's buffer traits are unsafe")]
+// SAFETY: the pointer is into a heap block that neither moves nor is freed while the operation
+// owns the `Buf`; all of it was initialised when allocated; `set_init` adds what was written.
+unsafe impl IoBufMut for Fill {
+    fn write_ptr(&mut self) -> *mut u8 {
+        self.0.memory[self.0.end..].as_mut_ptr()
+    }
+
+    fn bytes_total(&mut self) -> usize {
+        self.0.free()
+    }
+
+    unsafe fn set_init(&mut self, n: usize) {
+        self.0.end = (self.0.end + n).min(self.0.memory.len());
+    }
+}
+
+#[expect(unsafe_code, reason = "monoio's buffer traits are unsafe")]
+// SAFETY: as above; the window is inside the block and initialised.
+unsafe impl IoBuf for Flush {
+    fn read_ptr(&self) -> *const u8 {
+        self.0.bytes().as_ptr()
+    }
+
+    fn bytes_init(&self) -> usize {
+        self.0.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn buf(class: Class) -> Buf {
+        Pool::new(u64::MAX, Box::leak(Box::default())).take(class)
+    }
+
+    #[test]
+    fn head_goes_in_front_of_the_body() {
+        let mut b = buf(Class::Head);
+        assert!(b.append(b"OLD HEAD body"));
+        b.consume(9);
+        assert!(b.prepend(b"A LONGER NEW HEAD "));
+        assert_eq!(b.bytes(), b"A LONGER NEW HEAD body");
+        assert!(!b.prepend(&[0; 4096]));
+    }
+
+    #[test]
+    fn tailroom_holds_a_line_end_after_a_full_read() {
+        let mut b = buf(Class::Head);
+        let free = b.free();
+        assert!(b.append(&vec![b'x'; free]));
+        assert_eq!(b.free(), 0);
+        assert!(b.append(b"\r\n"));
+        assert!(!b.append(&[0; 64]));
+        assert_eq!(b.free(), 0);
+    }
+
+    #[test]
+    fn what_lies_behind_a_message_is_split_off() {
+        let mut b = buf(Class::Head);
+        assert!(b.append(b"firstsecond"));
+        let rest = b.split_off(5).unwrap();
+        assert_eq!((b.bytes(), rest.bytes()), (&b"first"[..], &b"second"[..]));
+        assert!(b.split_off(5).is_none());
+    }
+
+    #[test]
+    fn a_moved_window_keeps_its_bytes() {
+        let mut b = buf(Class::Head);
+        let free = b.free();
+        assert!(b.append(&vec![7; free]));
+        let b = b.moved_to(Class::Small);
+        assert_eq!(b.len(), free);
+        assert!(b.free() > 4096);
+    }
+}

@@ -1,0 +1,212 @@
+//! Idle connections and health per endpoint; one set per shard, LIFO, bounded, aged.
+
+use crate::clock::Millis;
+use crate::limits::{
+    IDLE_PER_ENDPOINT_MAX, IDLE_PER_SHARD_MAX, UPSTREAM_IDLE, UPSTREAM_IDLE_UNSAFE,
+    UPSTREAM_PEEK_AFTER,
+};
+use crate::metrics::ShardCounters;
+use crate::shard::io::{Peek, Sock};
+use crate::table::{Endpoint, Table};
+
+/// Names an endpoint's state: the control plane's own, or a table row's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    /// The control plane's Unix socket.
+    Control,
+    /// `serial` tells the slot's present owner from an earlier one.
+    Slot { slot: u32, serial: u64 },
+}
+
+impl From<&Endpoint> for Key {
+    fn from(endpoint: &Endpoint) -> Self {
+        Self::Slot {
+            slot: endpoint.slot,
+            serial: endpoint.serial,
+        }
+    }
+}
+
+/// How long an endpoint that refused a connection is avoided the first time.
+const AVOID_FIRST: Millis = 1_000;
+/// … and at most.
+const AVOID_MAX: Millis = 30_000;
+
+#[derive(Default)]
+struct State {
+    serial: u64,
+    inflight: u32,
+    /// Most recently used last.
+    idle: Vec<Idle>,
+    /// Consecutive connection failures.
+    strikes: u32,
+    avoid_until: Millis,
+}
+
+struct Idle {
+    sock: Sock,
+    since: Millis,
+}
+
+/// What a request may be given from the pool.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Checkout {
+    pub(crate) now: Millis,
+    /// Whether the method may be repeated: such a request tolerates an older connection.
+    pub(crate) idempotent: bool,
+}
+
+/// One shard's endpoints.
+#[derive(Default)]
+pub(crate) struct Endpoints {
+    control: State,
+    states: Vec<State>,
+    /// Idle connections over all endpoints: `idle_total <= IDLE_PER_SHARD_MAX`.
+    idle_total: usize,
+}
+
+impl Endpoints {
+    /// The state of `key`; `None` when its slot belongs to a later endpoint by now.
+    fn state(&mut self, key: Key) -> Option<&mut State> {
+        let Key::Slot { slot, serial } = key else {
+            return Some(&mut self.control);
+        };
+        let slot = slot as usize;
+        if self.states.len() <= slot {
+            self.states.resize_with(slot + 1, State::default);
+        }
+        let state = &mut self.states[slot];
+        if state.serial < serial {
+            self.idle_total -= state.idle.len();
+            *state = State {
+                serial,
+                ..State::default()
+            };
+        }
+        (state.serial == serial).then_some(state)
+    }
+
+    /// Requests in flight there; `None` while it is avoided. For [`pick`](super::pick).
+    pub(crate) fn load(&self, endpoint: &Endpoint, now: Millis) -> Option<u32> {
+        match self.states.get(endpoint.slot as usize) {
+            Some(state) if state.serial == endpoint.serial => {
+                (state.avoid_until <= now).then_some(state.inflight)
+            }
+            _ => Some(0),
+        }
+    }
+
+    pub(crate) fn begin(&mut self, key: Key) {
+        if let Some(state) = self.state(key) {
+            state.inflight += 1;
+        }
+    }
+
+    pub(crate) fn end(&mut self, key: Key) {
+        if let Some(state) = self.state(key) {
+            state.inflight = state.inflight.saturating_sub(1);
+        }
+    }
+
+    /// The most recently used idle connection that is still good.
+    pub(crate) fn take(
+        &mut self,
+        key: Key,
+        how: Checkout,
+        counters: &ShardCounters,
+    ) -> Option<Sock> {
+        let age_max = if how.idempotent {
+            UPSTREAM_IDLE
+        } else {
+            UPSTREAM_IDLE_UNSAFE
+        };
+        loop {
+            let idle = self.state(key)?.idle.pop()?;
+            self.idle_total -= 1;
+            let age = how.now.saturating_sub(idle.since);
+            if u128::from(age) > age_max.as_millis() {
+                counters.pool_stale.add(1);
+                continue;
+            }
+            let looked = u128::from(age) > UPSTREAM_PEEK_AFTER.as_millis();
+            match if looked { idle.sock.peek() } else { Peek::Quiet } {
+                Peek::Quiet => return Some(idle.sock),
+                Peek::Data => counters.pool_poisoned.add(1),
+                Peek::Ended | Peek::Failed => counters.pool_stale.add(1),
+            }
+        }
+    }
+
+    /// Keeps a connection for the next request; hands it back when there is no room.
+    pub(crate) fn put(&mut self, key: Key, sock: Sock, now: Millis) -> Option<Sock> {
+        if self.idle_total >= IDLE_PER_SHARD_MAX {
+            return Some(sock);
+        }
+        let Some(state) = self.state(key) else {
+            return Some(sock);
+        };
+        if state.idle.len() >= IDLE_PER_ENDPOINT_MAX {
+            return Some(sock);
+        }
+        state.strikes = 0;
+        state.avoid_until = 0;
+        state.idle.push(Idle { sock, since: now });
+        self.idle_total += 1;
+        None
+    }
+
+    /// A connection could not be made, or was cut before any reply: look elsewhere for a while.
+    pub(crate) fn failed(&mut self, key: Key, now: Millis) {
+        if let Some(state) = self.state(key) {
+            let backoff = AVOID_FIRST << state.strikes.min(5);
+            state.strikes = state.strikes.saturating_add(1);
+            state.avoid_until = now.saturating_add(backoff.min(AVOID_MAX));
+        }
+    }
+
+    /// Closes connections that have been idle too long.
+    pub(crate) fn sweep(&mut self, now: Millis) {
+        let mut closed = 0;
+        for state in self.states.iter_mut().chain([&mut self.control]) {
+            // The oldest come first: the pool is a stack.
+            let old = |idle: &Idle| {
+                u128::from(now.saturating_sub(idle.since)) > UPSTREAM_IDLE.as_millis()
+            };
+            let keep_from = state.idle.iter().take_while(|idle| old(idle)).count();
+            closed += state.idle.drain(..keep_from).len();
+        }
+        self.idle_total -= closed;
+    }
+
+    /// Closes idle connections to endpoints that `table` no longer has.
+    pub(crate) fn retain(&mut self, table: &Table) {
+        let mut alive = vec![0u64; self.states.len()];
+        for endpoint in table.endpoints() {
+            if let Some(serial) = alive.get_mut(endpoint.slot as usize) {
+                *serial = endpoint.serial;
+            }
+        }
+        for (state, serial) in self.states.iter_mut().zip(alive) {
+            if state.serial != serial {
+                self.idle_total -= state.idle.len();
+                state.idle = Vec::new();
+            }
+        }
+    }
+
+    /// Closes one idle connection, to free a descriptor. `false` when there is none.
+    pub(crate) fn close_one(&mut self) -> bool {
+        let mut states = self.states.iter_mut().chain([&mut self.control]);
+        let Some(state) = states.find(|state| !state.idle.is_empty()) else {
+            return false;
+        };
+        state.idle.remove(0);
+        self.idle_total -= 1;
+        true
+    }
+
+    /// Whether any connection is idle.
+    pub(crate) fn has_idle(&self) -> bool {
+        self.idle_total > 0
+    }
+}

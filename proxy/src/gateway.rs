@@ -1,0 +1,394 @@
+//! Start and stop: threads, listeners, handles. The only place that spawns threads.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::config::{AccessLog, Config};
+use crate::demand::Demand;
+use crate::limits;
+use crate::metrics::{FunctionSnapshot, LogRing, LogWriter, ShardCounters, ShardSnapshot, Snapshot};
+use crate::runtime::{self, Choice};
+use crate::shard::inbox::Inbox;
+use crate::shard::{Setup, Shard};
+use crate::table::Publisher;
+
+/// How often the access log is written.
+const LOG_EVERY: Duration = Duration::from_millis(50);
+/// How often a stopping gateway looks whether its connections are gone.
+const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Buffer memory of one shard above which only small buffers are given out.
+const BUFFER_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Connections the kernel completes before they are accepted.
+const BACKLOG: i32 = 4096;
+
+/// A running data plane.
+pub struct Gateway {
+    publisher: Publisher,
+    address: SocketAddr,
+    driver: DriverReport,
+    connections_max: usize,
+    shards: Vec<Handle>,
+    log: Option<(Arc<AtomicBool>, JoinHandle<()>)>,
+}
+
+struct Handle {
+    inbox: Arc<Inbox>,
+    counters: &'static ShardCounters,
+    thread: JoinHandle<()>,
+}
+
+/// Which driver the shards run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Driver {
+    /// `io_uring`.
+    IoUring,
+    /// epoll.
+    Epoll,
+}
+
+/// The driver in use and, after a fallback, why.
+#[derive(Clone, Debug)]
+pub struct DriverReport {
+    /// In use on every shard.
+    pub driver: Driver,
+    /// Ring set-up flags in use, empty with epoll.
+    pub flags: &'static str,
+    /// Why `io_uring`, or its better flags, are not used although allowed by the configuration.
+    pub fallback: Option<String>,
+}
+
+/// Why the data plane did not start; the text names the cure.
+#[derive(Debug)]
+pub enum StartError {
+    /// The public address cannot be bound.
+    Listen(SocketAddr, io::Error),
+    /// `io_uring` was demanded and is refused.
+    Driver(String),
+    /// A thread or a socket pair could not be made.
+    Resources(io::Error),
+}
+
+impl Driver {
+    /// The name in logs, metrics and settings.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::IoUring => "io_uring",
+            Self::Epoll => "epoll",
+        }
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen(address, e) if e.kind() == io::ErrorKind::AddrInUse => write!(
+                f,
+                "cannot listen on {address}: another program listens there; stop it, or choose \
+                 another address"
+            ),
+            Self::Listen(address, e) if e.kind() == io::ErrorKind::PermissionDenied => write!(
+                f,
+                "cannot listen on {address}: not permitted; choose a port of 1024 or above, or \
+                 grant CAP_NET_BIND_SERVICE"
+            ),
+            Self::Listen(address, e) => write!(f, "cannot listen on {address}: {e}"),
+            Self::Driver(why) => f.write_str(why),
+            Self::Resources(e) => write!(f, "cannot start the shards: {e}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl Gateway {
+    /// Binds, starts the shards and returns once all of them accept.
+    ///
+    /// # Errors
+    /// The address is taken or not ours, `io_uring` was demanded and is refused, or threads
+    /// cannot be made.
+    pub fn start(config: Config, demand: Arc<dyn Demand>) -> Result<Self, StartError> {
+        let choice = runtime::choose(config.driver).map_err(StartError::Driver)?;
+        let count = config.shards.max(1);
+        let listeners = bind_all(config.listen, count)
+            .map_err(|e| StartError::Listen(config.listen, e))?;
+        let address = listeners
+            .first()
+            .map_or(Ok(config.listen), socket2_address)
+            .map_err(StartError::Resources)?;
+        let descriptors = rlimit_nofile();
+        let connections_max = config
+            .connections_max
+            .unwrap_or_else(|| limits::connections_max(descriptors))
+            .max(count);
+        let publisher = Publisher::new(count);
+        let config = Arc::new(config);
+        let (ready, started) = mpsc::channel();
+        let mut shards = Vec::with_capacity(count);
+        let mut rings = Vec::new();
+        for (index, listener) in listeners.into_iter().enumerate() {
+            let (inbox, bell) = Inbox::new().map_err(StartError::Resources)?;
+            let inbox = Arc::new(inbox);
+            publisher.subscribe(Arc::clone(&inbox) as _);
+            let counters: &'static ShardCounters = Box::leak(Box::default());
+            let log = (config.access_log != AccessLog::Off).then(LogRing::new);
+            rings.extend(log.clone());
+            let setup = Setup {
+                index,
+                config: Arc::clone(&config),
+                publisher: publisher.clone(),
+                demand: Arc::clone(&demand),
+                counters,
+                inbox: Arc::clone(&inbox),
+                log,
+                connections_max: connections_max.div_ceil(count),
+                buffer_bytes_max: BUFFER_BYTES_MAX,
+                inline_budget: (choice.report.driver == Driver::Epoll).then_some(16),
+            };
+            let start = ShardStart {
+                setup,
+                listener,
+                bell,
+                choice: choice.clone(),
+                ready: ready.clone(),
+            };
+            let thread = std::thread::Builder::new()
+                .name(format!("shard-{index}"))
+                .spawn(move || start.run())
+                .map_err(StartError::Resources)?;
+            shards.push(Handle {
+                inbox,
+                counters,
+                thread,
+            });
+        }
+        drop(ready);
+        for _ in 0..count {
+            match started.recv() {
+                Ok(Ok(())) => {}
+                Ok(Err(e)) => return Err(StartError::Resources(e)),
+                Err(_) => return Err(StartError::Resources(io::ErrorKind::Other.into())),
+            }
+        }
+        Ok(Self {
+            publisher,
+            address,
+            driver: choice.report,
+            connections_max,
+            shards,
+            log: start_log(rings)?,
+        })
+    }
+
+    /// The address clients connect to (with the port the kernel chose for port 0).
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The driver in use.
+    #[must_use]
+    pub fn driver(&self) -> DriverReport {
+        self.driver.clone()
+    }
+
+    /// Most client connections at once, over all shards.
+    #[must_use]
+    pub const fn connections_max(&self) -> usize {
+        self.connections_max
+    }
+
+    /// Where tables are published.
+    #[must_use]
+    pub fn publisher(&self) -> Publisher {
+        self.publisher.clone()
+    }
+
+    /// What the shards have counted so far.
+    #[must_use]
+    pub fn metrics(&self) -> Snapshot {
+        Snapshot {
+            functions: self
+                .publisher
+                .functions()
+                .iter()
+                .map(|f| FunctionSnapshot::of(f))
+                .collect(),
+            shards: self.shards.iter().map(|s| ShardSnapshot::of(s.counters)).collect(),
+        }
+    }
+
+    /// Begins to drain: no new connections, `Connection: close` on replies, idle ones closed.
+    pub fn drain(&self) {
+        for shard in &self.shards {
+            shard.inbox.drain();
+        }
+    }
+
+    /// Waits until every connection is gone or `deadline` has passed, then stops the shards.
+    /// Returns the number of connections that were cut. Call [`Gateway::drain`] before.
+    #[must_use]
+    pub fn stop(self, deadline: Duration) -> usize {
+        let until = Instant::now() + deadline;
+        while self.open_connections() > 0 && Instant::now() < until {
+            pause(DRAIN_LOOK_EVERY);
+        }
+        let cut = self.open_connections();
+        for shard in &self.shards {
+            shard.inbox.stop();
+        }
+        for shard in self.shards {
+            // A shard that panicked outside its connections has ended already.
+            let _ = shard.thread.join();
+        }
+        if let Some((stop, thread)) = self.log {
+            stop.store(true, Ordering::Release);
+            let _ = thread.join();
+        }
+        cut
+    }
+
+    fn open_connections(&self) -> usize {
+        let open = self.shards.iter().map(|s| s.counters.connections.get());
+        usize::try_from(open.sum::<u64>()).unwrap_or(usize::MAX)
+    }
+}
+
+/// Everything a shard's thread takes with it.
+struct ShardStart {
+    setup: Setup,
+    listener: std::net::TcpListener,
+    bell: std::os::unix::net::UnixStream,
+    choice: Choice,
+    ready: mpsc::Sender<io::Result<()>>,
+}
+
+impl ShardStart {
+    fn run(self) {
+        let Self {
+            setup,
+            listener,
+            bell,
+            choice,
+            ready,
+        } = self;
+        // io_uring operations wait in the kernel; epoll needs descriptors that do not.
+        let nonblocking = choice.report.driver == Driver::Epoll;
+        let prepared = listener
+            .set_nonblocking(nonblocking)
+            .and_then(|()| bell.set_nonblocking(nonblocking));
+        if let Err(e) = prepared {
+            let _ = ready.send(Err(e));
+            return;
+        }
+        let failed = ready.clone();
+        let result = runtime::block_on(&choice, async move {
+            let shard = Shard::new(setup);
+            match monoio::net::TcpListener::from_std(listener) {
+                Ok(listener) => {
+                    let _ = ready.send(Ok(()));
+                    drop(ready);
+                    shard.run(listener, bell).await;
+                }
+                Err(e) => {
+                    let _ = ready.send(Err(e));
+                }
+            }
+        });
+        if let Err(e) = result {
+            let _ = failed.send(Err(e));
+        }
+    }
+}
+
+type LogThread = Option<(Arc<AtomicBool>, JoinHandle<()>)>;
+
+fn start_log(rings: Vec<Arc<LogRing>>) -> Result<LogThread, StartError> {
+    if rings.is_empty() {
+        return Ok(None);
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    let thread = std::thread::Builder::new()
+        .name("access-log".into())
+        .spawn(move || {
+            let mut writer = LogWriter::new(rings, io::stdout());
+            while !stopped.load(Ordering::Acquire) {
+                pause(LOG_EVERY);
+                writer.write_waiting();
+            }
+            writer.write_waiting();
+        })
+        .map_err(StartError::Resources)?;
+    Ok(Some((stop, thread)))
+}
+
+#[expect(clippy::disallowed_methods, reason = "not a shard's thread")]
+fn pause(duration: Duration) {
+    std::thread::sleep(duration);
+}
+
+/// One listener per shard on the same address. `SO_REUSEPORT` would share the port with another
+/// program of the same user without a word, so a socket without it must be able to bind first.
+fn bind_all(address: SocketAddr, count: usize) -> io::Result<Vec<std::net::TcpListener>> {
+    let probe = bind(address, false)?;
+    let address = socket2_address(&probe)?;
+    drop(probe);
+    (0..count).map(|_| bind(address, true)).collect()
+}
+
+fn bind(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {
+    use socket2::{Domain, Protocol, Socket, Type};
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        let any = address.ip() == IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED);
+        socket.set_only_v6(!any)?;
+    }
+    socket.set_reuse_address(true)?;
+    if shared {
+        socket.set_reuse_port(true)?;
+    }
+    // Inherited by accepted sockets: saves a system call per connection.
+    socket.set_tcp_nodelay(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn socket2_address(listener: &std::net::TcpListener) -> io::Result<SocketAddr> {
+    listener.local_addr()
+}
+
+/// The soft limit of descriptors, raised to the hard one.
+#[expect(unsafe_code, reason = "getrlimit and setrlimit have no safe wrapper among our crates")]
+fn rlimit_nofile() -> u64 {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the pointer is to one live struct of the right type, in all three calls.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) != 0 {
+            return 1024;
+        }
+        let raised = libc::rlimit {
+            rlim_cur: limit.rlim_max,
+            rlim_max: limit.rlim_max,
+        };
+        if libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) == 0 {
+            return limit.rlim_max;
+        }
+    }
+    limit.rlim_cur
+}
+
+/// The IPv4 wildcard with the port of `address`: for hosts without IPv6.
+#[must_use]
+pub fn ipv4_wildcard(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port())
+}

@@ -1,0 +1,31 @@
+//! Ringway's data plane: accepts on N shards, routes `/function/<name>` by an immutable table,
+//! and streams to pooled upstream connections. Everything else goes to one Unix socket.
+//!
+//! Knows monoio and HTTP/1.1; never knows tokio or the control plane. The paved path is
+//! [`Gateway::start`] with a [`Config`], then [`Gateway::publisher`].
+
+#[doc(hidden)]
+pub mod http;
+pub mod limits;
+pub mod metrics;
+pub mod table;
+
+mod buf;
+mod clock;
+mod config;
+mod demand;
+mod endpoint;
+mod fault;
+mod gateway;
+mod name;
+mod runtime;
+mod shard;
+#[doc(hidden)]
+pub mod route;
+
+pub use config::{AccessLog, Cidr, Config, DriverChoice};
+pub use demand::{Demand, NoDemand};
+pub use fault::{Reject, RetryRule};
+pub use gateway::{Driver, DriverReport, Gateway, StartError, ipv4_wildcard};
+pub use name::{Name, NameError};
+pub use table::{Address, Change, FunctionId, FunctionSpec, Publisher, Retry, Settings};

@@ -1,0 +1,94 @@
+//! Every bound of the data plane, each with its reason.
+
+use std::time::Duration;
+
+/// Longest request or reply head. 64 KiB: four times nginx's default, an edge never needs more.
+pub const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Most fields in a request head (hyper: 100, nginx: none, Envoy: 100).
+pub const REQUEST_HEADERS_MAX: usize = 128;
+/// Most fields in a reply head; functions behind frameworks send many cookies.
+pub const RESPONSE_HEADERS_MAX: usize = 256;
+/// Longest single header line.
+pub const HEADER_BYTES_MAX: usize = 16 * 1024;
+/// Longest request target (RFC 9110 §4.1 asks for at least 8,000).
+pub const TARGET_BYTES_MAX: usize = 8 * 1024;
+/// Longest method token.
+pub const METHOD_BYTES_MAX: usize = 32;
+/// Most digits of a `Content-Length`: 19 hold `i64::MAX`, past which common receivers overflow.
+pub const LENGTH_DIGITS_MAX: usize = 19;
+/// Most elements of a message's `Connection` fields (real ones have one or two); each may be
+/// compared with each field of the head.
+pub const CONNECTION_OPTIONS_MAX: usize = 32;
+/// Longest client-chosen `X-Call-Id` that is kept.
+pub const CALL_ID_BYTES_MAX: usize = 64;
+/// Chunk extension bytes in one chunk-size line.
+pub const CHUNK_EXTENSION_BYTES_MAX: usize = 256;
+/// Chunk extension bytes in one body.
+pub const CHUNK_EXTENSIONS_BYTES_MAX: usize = 4 * 1024;
+/// Most hexadecimal digits of a chunk size: 15 digits stay below 2^60.
+pub const CHUNK_SIZE_DIGITS_MAX: usize = 15;
+/// Most trailer fields of one body.
+pub const TRAILERS_MAX: usize = 32;
+/// Longest trailer section.
+pub const TRAILER_BYTES_MAX: usize = 8 * 1024;
+/// Most interim (1xx) replies in one exchange; more is a broken or hostile function.
+pub const INTERIM_REPLIES_MAX: u32 = 8;
+
+/// How long a head may take from its first byte to its last (slowloris: total, not per read).
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long dialling one endpoint may take.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long to wait for a function's 100 before telling the client to go on (Go does the same).
+pub const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long bytes of a refused request are read and dropped before the connection closes.
+pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+/// How many bytes of a refused request are read and dropped before the connection closes.
+pub const LINGER_BYTES_MAX: usize = 256 * 1024;
+/// Age of an exchange at which the client's absence is looked for.
+pub const ABORT_WATCH_AFTER: Duration = Duration::from_millis(100);
+/// Longest wait for a first endpoint.
+pub const PARK_TIMEOUT_MAX: Duration = Duration::from_secs(100);
+/// Idle time of a client connection after which it gives its buffer back.
+pub const IDLE_DEMOTE: Duration = Duration::from_secs(1);
+
+/// Callers parked per function and shard.
+pub const PARKED_PER_FUNCTION_MAX: u32 = 1_000;
+/// Callers parked per shard.
+pub const PARKED_PER_SHARD_MAX: usize = 10_000;
+
+/// Idle upstream connections kept per endpoint and shard.
+pub const IDLE_PER_ENDPOINT_MAX: usize = 64;
+/// Idle upstream connections kept per shard.
+pub const IDLE_PER_SHARD_MAX: usize = 1_024;
+/// Idle time after which an upstream connection is closed.
+pub const UPSTREAM_IDLE: Duration = Duration::from_secs(30);
+/// Idle time after which an upstream connection no longer carries a non-idempotent request.
+pub const UPSTREAM_IDLE_UNSAFE: Duration = Duration::from_secs(3);
+/// Idle time after which an upstream connection is peeked at before use.
+pub const UPSTREAM_PEEK_AFTER: Duration = Duration::from_millis(5);
+
+/// Size of the buffers heads are read into.
+pub const HEAD_BUFFER_BYTES: usize = 4 * 1024;
+/// Room kept free in front of what is read: a rewritten head or a chunk-size line goes there.
+pub const HEADROOM_BYTES: usize = 1024;
+/// Room kept free behind what is read: the CRLF of a re-chunked reply goes there.
+pub const TAILROOM_BYTES: usize = 8;
+
+/// Descriptors kept back from client connections: upstream connections, files, the control plane.
+pub const DESCRIPTORS_RESERVED: u64 = 4_096;
+/// Most retries of one request.
+pub const RETRIES_MAX: u32 = 2;
+
+/// Client connections allowed by a descriptor limit: all but [`DESCRIPTORS_RESERVED`], and at
+/// least half of a small limit.
+#[must_use]
+pub fn connections_max(descriptors: u64) -> usize {
+    let after_reserve = descriptors.saturating_sub(DESCRIPTORS_RESERVED);
+    let connections = after_reserve.max(descriptors / 2).max(1);
+    usize::try_from(connections).unwrap_or(usize::MAX)
+}
+
+const _: () = assert!(HEADER_BYTES_MAX <= HEAD_BYTES_MAX);
+const _: () = assert!(TARGET_BYTES_MAX <= HEAD_BYTES_MAX);
+const _: () = assert!(HEADROOM_BYTES + TAILROOM_BYTES < HEAD_BUFFER_BYTES);
+const _: () = assert!(CHUNK_SIZE_DIGITS_MAX < 16);

@@ -1,0 +1,136 @@
+//! Accepts connections up to the limit, survives descriptor shortage, stops on drain.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use monoio::io::Canceller;
+use monoio::net::{TcpListener, TcpStream};
+
+use crate::shard::io::{Sock, accept};
+use crate::shard::{Shard, conn};
+
+/// How long accepting rests when descriptors or memory run out.
+const SHORTAGE_PAUSE: Duration = Duration::from_millis(50);
+
+/// Accepts until the shard drains.
+pub(crate) async fn accept_loop(shard: &'static Shard, listener: TcpListener) {
+    while !shard.draining.get() {
+        wait_for_room(shard).await;
+        match next(shard, &listener).await {
+            Some(Ok((stream, peer))) => admit(shard, stream, peer),
+            Some(Err(e)) if is_shortage(&e) => {
+                // An idle upstream connection is worth less than a client.
+                shard.endpoints.borrow_mut().close_one();
+                shard.counters.accept_paused.add(1);
+                monoio::time::sleep(SHORTAGE_PAUSE).await;
+            }
+            // The client gave up before it was accepted: none of our business.
+            Some(Err(_)) => {}
+            None => break,
+        }
+    }
+    // Connections the kernel completed but nobody accepted would be reset by closing.
+    while let Some(Ok((stream, peer))) = waiting(shard, &listener).await {
+        admit(shard, stream, peer);
+    }
+}
+
+fn admit(shard: &'static Shard, stream: TcpStream, peer: SocketAddr) {
+    shard.clock.read_micros();
+    shard.counters.accepted.add(1);
+    shard.counters.connections.add(1);
+    shard.connections.set(shard.connections.get() + 1);
+    shard.wake_ticker();
+    monoio::spawn(conn::Wall::new(shard, Sock::accepted(stream), peer));
+}
+
+/// At the limit the kernel's backlog is the queue: accepting waits until a connection ends.
+async fn wait_for_room(shard: &'static Shard) {
+    let mut counted = false;
+    poll_fn(|cx| {
+        if shard.connections.get() < shard.connections_max || shard.draining.get() {
+            return Poll::Ready(());
+        }
+        if !std::mem::replace(&mut counted, true) {
+            shard.counters.accept_paused.add(1);
+        }
+        *shard.room.borrow_mut() = Some(cx.waker().clone());
+        Poll::Pending
+    })
+    .await;
+}
+
+/// The next connection; `None` once the shard drains. The accept is never dropped in flight: a
+/// connection that was accepted while it was being cancelled is delivered.
+async fn next(
+    shard: &'static Shard,
+    listener: &TcpListener,
+) -> Option<io::Result<(TcpStream, SocketAddr)>> {
+    let mut canceller = Some(Canceller::new());
+    let handle = canceller.as_ref()?.handle();
+    let mut accepting = std::pin::pin!(accept(listener, handle));
+    let result = poll_fn(|cx| {
+        if let Poll::Ready(result) = accepting.as_mut().poll(cx) {
+            return Poll::Ready(result);
+        }
+        if shard.draining.get() {
+            if let Some(canceller) = canceller.take() {
+                canceller.cancel();
+            }
+        } else {
+            *shard.room.borrow_mut() = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    })
+    .await;
+    match result {
+        Err(e) if e.raw_os_error() == Some(libc::ECANCELED) => None,
+        result => Some(result),
+    }
+}
+
+/// A connection that already waits in the backlog, if any.
+async fn waiting(
+    shard: &'static Shard,
+    listener: &TcpListener,
+) -> Option<io::Result<(TcpStream, SocketAddr)>> {
+    let canceller = Canceller::new();
+    let handle = canceller.handle();
+    let mut accepting: Pin<Box<_>> = Box::pin(accept(listener, handle));
+    let mut canceller = Some(canceller);
+    let _ = shard;
+    let result = poll_fn(|cx| {
+        if let Poll::Ready(result) = accepting.as_mut().poll(cx) {
+            return Poll::Ready(result);
+        }
+        // The first poll submitted it; a connection that waits completes it before the cancel.
+        if let Some(canceller) = canceller.take() {
+            canceller.cancel();
+        }
+        Poll::Pending
+    })
+    .await;
+    match result {
+        Err(_) => None,
+        result => Some(result),
+    }
+}
+
+fn is_shortage(e: &io::Error) -> bool {
+    matches!(
+        e.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
+    )
+}
+
+/// Stops accepting and ends the connections that wait for a next request.
+pub(crate) fn begin_drain(shard: &'static Shard) {
+    if let Some(waker) = shard.room.borrow_mut().take() {
+        waker.wake();
+    }
+    shard.wheel.each(super::timer::Alarm::end_if_idle);
+}

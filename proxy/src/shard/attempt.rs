@@ -1,0 +1,488 @@
+//! One try at an endpoint: the request goes up, the reply comes down, both at once.
+//!
+//! **Invariant:** both ways are futures of one task, and neither is dropped before it is done:
+//! whatever goes wrong shuts a socket down, and the operations end by themselves.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+
+use crate::buf::{Buf, Class};
+use crate::fault::{Failure, RetryRule};
+use crate::http::{CONTINUE, HeadEnd, Method, Refusal, Reply, Version};
+use crate::limits::{ABORT_WATCH_AFTER, CONTINUE_TIMEOUT, INTERIM_REPLIES_MAX, LINGER_TIMEOUT};
+use crate::shard::answer;
+use crate::shard::call::Call;
+use crate::shard::conn::{After, Conn};
+use crate::shard::exchange::Request;
+use crate::shard::first::first;
+use crate::shard::io::{Peek, Side};
+use crate::shard::plan::Plan;
+use crate::shard::pump::{Fault, Pump, Way};
+use crate::shard::reply_head::{FinalHead, ReplyHead, understand};
+use crate::shard::timer::{Act, Slot};
+use crate::shard::tunnel::Open;
+use crate::shard::upstream::Upstream;
+
+/// How a try ended.
+pub(crate) enum Outcome<'a> {
+    /// The client has its reply, or is gone.
+    Ended(After),
+    /// Nothing of a reply came, and the request may be sent again.
+    Retry(RetryRule),
+    /// Nothing was sent to the client yet.
+    Failed(Failure),
+    /// 101: what follows is not HTTP.
+    Tunnel(Open<'a>),
+}
+
+/// How the reply's way ended.
+enum Down {
+    Complete { head: FinalHead, surplus: bool },
+    /// No complete final head; `silent` when not a byte came.
+    NoHead { silent: bool },
+    BadHead,
+    /// The reply was cut after its head was sent.
+    Cut { close_delimited: bool },
+    ClientGone,
+    Tunnel(Option<Buf>),
+    /// This way has answered the client itself: the request was still on its way.
+    Answered,
+}
+
+/// What both ways of one try share.
+struct Try<'t> {
+    conn: &'t Conn,
+    plan: &'t Plan,
+    upstream: &'t Upstream<'t>,
+    call: &'t Call<'t>,
+    /// The whole request has been sent.
+    sent: Cell<bool>,
+    /// The client's side of the body failed.
+    body_failure: Cell<Option<Failure>>,
+    client_gone: Cell<bool>,
+    head_seen: Cell<bool>,
+    told_continue: Cell<bool>,
+    half_closed: Cell<bool>,
+    /// The reply is over: what the client still sends is dropped.
+    discard: Cell<bool>,
+    never: Cell<bool>,
+}
+
+/// Sends the request to `upstream` and its reply to the client.
+pub(crate) async fn attempt<'a>(
+    conn: &'a Conn,
+    plan: &Plan,
+    request: &mut Request,
+    upstream: Upstream<'a>,
+    call: &Call<'_>,
+    may_retry: bool,
+) -> Outcome<'a> {
+    let whole = request.whole;
+    let this = Try {
+        conn,
+        plan,
+        upstream: &upstream,
+        call,
+        sent: Cell::new(false),
+        body_failure: Cell::new(None),
+        client_gone: Cell::new(false),
+        head_seen: Cell::new(false),
+        told_continue: Cell::new(false),
+        half_closed: Cell::new(false),
+        discard: Cell::new(false),
+        never: Cell::new(false),
+    };
+    let down = RefCell::new(Down::Answered);
+    if whole {
+        this.send_whole(request).await;
+        this.both(async {}, async { *down.borrow_mut() = this.down().await }).await;
+    } else {
+        let up = this.up(request);
+        this.both(up, async { *down.borrow_mut() = this.down_beside_up().await }).await;
+    }
+    let sent = this.sent.get();
+    let failure = this.failure();
+    let client_gone = this.client_gone.get();
+    let down = down.into_inner();
+    let rest = if matches!(down, Down::Complete { .. }) { request.rest.take() } else { None };
+    finish(conn, plan, upstream, call, Finish { down, sent, failure, client_gone, rest, retry: may_retry && whole })
+}
+
+struct Finish {
+    down: Down,
+    sent: bool,
+    failure: Failure,
+    client_gone: bool,
+    rest: Option<Buf>,
+    retry: bool,
+}
+
+/// Draws the conclusion: what becomes of both connections.
+fn finish<'a>(
+    conn: &'a Conn,
+    plan: &Plan,
+    upstream: Upstream<'a>,
+    call: &Call<'_>,
+    end: Finish,
+) -> Outcome<'a> {
+    let counters = conn.shard.counters;
+    match end.down {
+        Down::Complete { head, surplus } => {
+            if surplus {
+                counters.pool_poisoned.add(1);
+            }
+            if end.sent && head.reusable && !surplus {
+                upstream.release();
+            }
+            let keep = end.sent && !head.close && plan.keep_alive;
+            Outcome::Ended(if keep { After::Keep(end.rest) } else { After::Close })
+        }
+        Down::Cut { close_delimited } => {
+            counters.upstream_aborts.add(1);
+            call.cut.set(true);
+            if close_delimited {
+                conn.sock.reset_on_close();
+            }
+            Outcome::Ended(After::Close)
+        }
+        Down::ClientGone => {
+            counters.client_aborts.add(1);
+            call.cut.set(true);
+            Outcome::Ended(After::Close)
+        }
+        Down::Answered => Outcome::Ended(After::Close),
+        Down::NoHead { .. } | Down::BadHead if end.client_gone => {
+            counters.client_aborts.add(1);
+            Outcome::Ended(After::Close)
+        }
+        Down::NoHead { silent } => {
+            if end.failure == Failure::Died {
+                upstream.blame();
+                counters.upstream_aborts.add(1);
+            }
+            let again = silent && end.retry && end.failure == Failure::Died;
+            match (again, plan.is_idempotent()) {
+                (true, true) => Outcome::Retry(RetryRule::Idempotent),
+                (true, false) if upstream.is_unapplied() => Outcome::Retry(RetryRule::Unapplied),
+                _ => Outcome::Failed(end.failure),
+            }
+        }
+        Down::BadHead => {
+            counters.upstream_aborts.add(1);
+            Outcome::Failed(Failure::BadReply)
+        }
+        Down::Tunnel(rest) => Outcome::Tunnel(Open { upstream, rest }),
+    }
+}
+
+impl Try<'_> {
+    fn pump(&self, way: Way) -> Pump<'_> {
+        let config = &self.conn.shard.config;
+        let (client, function) = (&self.conn.sock, &self.upstream.sock);
+        let (from, to, read_timeout, discard) = match way {
+            Way::Up => (client, function, config.read_timeout, &self.discard),
+            Way::Down => (function, client, config.stream_idle, &self.never),
+        };
+        Pump {
+            conn: self.conn,
+            from,
+            to,
+            way,
+            read_timeout,
+            discard,
+            renew: None,
+        }
+    }
+
+    /// Sends a request that is all in one buffer, and keeps the buffer for another try.
+    async fn send_whole(&self, request: &mut Request) {
+        let Some(buf) = request.send.take() else {
+            return;
+        };
+        // A failed send still leaves a reply to be read: the function may have answered first.
+        let (_, buf) = self.pump(Way::Up).send(buf).await;
+        request.send = Some(buf);
+        self.request_sent();
+    }
+
+    /// From here on the function has the word, and the client may lose patience.
+    fn request_sent(&self) {
+        self.sent.set(true);
+        if !self.head_seen.get() {
+            let function = self.plan.function();
+            let deadline = function.and_then(|f| f.settings.deadline);
+            let deadline = deadline.unwrap_or(self.conn.shard.config.upstream_timeout);
+            self.conn.deadline(Slot::Down, Some(deadline), Act::EndUpstream);
+            self.conn.deadline(Slot::Watch, Some(ABORT_WATCH_AFTER), Act::Wake);
+        }
+    }
+
+    /// The request's way, for a request that is still coming in.
+    async fn up(&self, request: &mut Request) {
+        let pump = self.pump(Way::Up);
+        let Some(head) = request.send.take() else {
+            return;
+        };
+        let (result, mut buf) = pump.send(head).await;
+        if result.is_err() {
+            return;
+        }
+        if self.plan.expect_continue && request.rest.is_none() && self.plan.version == Version::Http11 {
+            self.conn.deadline(Slot::Continue, Some(CONTINUE_TIMEOUT), Act::Wake);
+        }
+        buf.clear();
+        let buf = request.rest.take().unwrap_or(buf);
+        let (result, rest) = pump.run(buf, &mut request.cursor).await;
+        request.rest = rest;
+        match result {
+            Ok(()) if !self.discard.get() => self.request_sent(),
+            Ok(()) | Err(Fault::WriteFailed) => {}
+            Err(fault) => {
+                let expired = self.conn.alarm.has_expired(Slot::Up);
+                match fault {
+                    _ if expired => self.body_failure.set(Some(Failure::BodyTimeout)),
+                    Fault::Truncated => self.body_failure.set(Some(Failure::BodyTruncated)),
+                    Fault::Framing(why) => {
+                        self.conn.shard.counters.reject(why);
+                        self.body_failure.set(Some(Failure::BodyMalformed));
+                    }
+                    _ => self.client_gone.set(true),
+                }
+                // The function must not take half a body for a whole one.
+                self.upstream.sock.shutdown(Side::Both);
+            }
+        }
+    }
+
+    /// The reply's way beside an unfinished request: whatever happens, the client is answered
+    /// from here, and the request's way is told to end.
+    async fn down_beside_up(&self) -> Down {
+        let down = self.down().await;
+        if self.sent.get() || matches!(down, Down::Tunnel(_)) {
+            return down;
+        }
+        self.upstream.sock.shutdown(Side::Both);
+        let down = match down {
+            Down::NoHead { .. } | Down::BadHead if !self.client_gone.get() => {
+                let failure = match down {
+                    Down::BadHead => Failure::BadReply,
+                    _ => self.failure(),
+                };
+                self.answer(failure).await;
+                Down::Answered
+            }
+            down => down,
+        };
+        // The client may still be sending: end our side, drop its bytes for a while.
+        self.discard.set(true);
+        let alive = matches!(down, Down::Complete { .. } | Down::Answered);
+        if alive && !self.conn.alarm.has_expired(Slot::Up) {
+            self.conn.sock.shutdown(Side::Write);
+            self.conn.deadline(Slot::Up, Some(LINGER_TIMEOUT), Act::EndClientRead);
+        } else {
+            self.conn.sock.shutdown(Side::Read);
+        }
+        down
+    }
+
+    async fn answer(&self, failure: Failure) {
+        let said = failure.said();
+        self.call.status.set(said.status);
+        let reply = Reply {
+            retry_after: said.retry_after,
+            close: true,
+            head_only: self.plan.method == Method::Head,
+            ids: Some(self.plan.stamp.ids(self.conn.shard)),
+            ..answer::plain(said.status, said.text)
+        };
+        answer::send(self.conn, &reply).await;
+    }
+
+    /// Why there is no reply.
+    fn failure(&self) -> Failure {
+        let alarm = &self.conn.alarm;
+        if let Some(failure) = self.body_failure.get() {
+            failure
+        } else if alarm.has_expired(Slot::Down) {
+            Failure::Deadline
+        } else if alarm.has_expired(Slot::Up) {
+            Failure::Stalled
+        } else {
+            Failure::Died
+        }
+    }
+
+    /// The reply's way.
+    async fn down(&self) -> Down {
+        let mut buf = self.conn.shard.buffers.take(Class::Head);
+        let mut interims = 0;
+        let (mut head, len) = loop {
+            let (found, back) = self.read_head(buf, interims > 0).await;
+            buf = back;
+            let len = match found {
+                Ok(len) => len,
+                Err(down) => return down,
+            };
+            match self.understood(buf.bytes().get(..len).unwrap_or_default()) {
+                Err(_) => return Down::BadHead,
+                Ok(ReplyHead::Final(head)) => break (head, len),
+                Ok(ReplyHead::Interim { status, forward }) => {
+                    interims += 1;
+                    if interims > INTERIM_REPLIES_MAX {
+                        return Down::BadHead;
+                    }
+                    if forward && !self.send_interim(status).await {
+                        return Down::ClientGone;
+                    }
+                    buf.consume(len);
+                }
+            }
+        };
+        self.head_seen.set(true);
+        for slot in [Slot::Down, Slot::Watch, Slot::Continue] {
+            self.conn.alarm.clear(slot);
+        }
+        buf.consume(len);
+        let framed = first(&self.conn.shard.scratch.borrow(), buf, &mut head.cursor);
+        let Ok(framed) = framed else {
+            return Down::BadHead;
+        };
+        self.call.status.set(head.status);
+        let pump = self.pump(Way::Down);
+        let (result, mut spare) = pump.send(framed.send).await;
+        if result.is_err() {
+            return Down::ClientGone;
+        }
+        if head.tunnel {
+            return Down::Tunnel(framed.rest);
+        }
+        if head.cursor.is_done() && head.cursor.tail().is_empty() {
+            let surplus = framed.rest.is_some();
+            return Down::Complete { head, surplus };
+        }
+        spare.clear();
+        let buf = framed.rest.unwrap_or(spare);
+        match pump.run(buf, &mut head.cursor).await {
+            (Ok(()), surplus) => Down::Complete {
+                head,
+                surplus: surplus.is_some(),
+            },
+            (Err(Fault::WriteFailed), _) => Down::ClientGone,
+            (Err(_), _) => Down::Cut {
+                close_delimited: head.close_delimited,
+            },
+        }
+    }
+
+    fn understood(&self, head: &[u8]) -> Result<ReplyHead, Refusal> {
+        understand(self.conn.shard, self.plan, self.told_continue.get(), head)
+    }
+
+    async fn read_head(&self, mut buf: Buf, begun: bool) -> (Result<usize, Down>, Buf) {
+        let mut end = HeadEnd::response();
+        loop {
+            match end.find(buf.bytes()) {
+                Ok(Some(len)) => return (Ok(len), buf),
+                Ok(None) => {}
+                Err(_) => return (Err(Down::BadHead), buf),
+            }
+            if buf.free() == 0 {
+                let Some(larger) = buf.class().larger() else {
+                    return (Err(Down::BadHead), buf);
+                };
+                buf = buf.moved_to(larger);
+            }
+            let (result, back) = self.upstream.sock.recv(buf).await;
+            buf = back;
+            match result {
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Ok(n) if n > 0 && !self.conn.alarm.has_expired(Slot::Down) => {}
+                _ => {
+                    let silent = buf.is_empty() && !begun;
+                    return (Err(Down::NoHead { silent }), buf);
+                }
+            }
+        }
+    }
+
+    /// Sends the interim reply that lies in the scratch.
+    async fn send_interim(&self, status: u16) -> bool {
+        if status == 100 {
+            self.told_continue.set(true);
+            self.conn.alarm.clear(Slot::Continue);
+        }
+        let buf = {
+            let scratch = self.conn.shard.scratch.borrow();
+            answer::holding(self.conn.shard, &scratch)
+        };
+        // Sent without the pump: the head's deadline in `Slot::Down` must go on.
+        self.conn.sock.send(buf).await.0.is_ok()
+    }
+
+    /// Polls both ways until both are done, and watches the client meanwhile.
+    async fn both(&self, up: impl Future<Output = ()>, down: impl Future<Output = ()>) {
+        let (mut up, mut down) = (pin!(up), pin!(down));
+        let (mut up_done, mut down_done) = (false, false);
+        let mut readable: Option<Pin<Box<dyn Future<Output = std::io::Result<()>> + '_>>> = None;
+        poll_fn(|cx| {
+            self.conn.alarm.register(cx);
+            down_done = down_done || down.as_mut().poll(cx).is_ready();
+            up_done = up_done || up.as_mut().poll(cx).is_ready();
+            if down_done && up_done {
+                return Poll::Ready(());
+            }
+            if self.conn.alarm.take_expired(Slot::Continue) {
+                self.tell_continue();
+            }
+            if self.conn.alarm.take_expired(Slot::Watch) && self.is_watching() {
+                // An old exchange: from now on the kernel tells when the client stirs. This
+                // future may be dropped at any time, it takes nothing from the socket.
+                if self.half_closed.get() {
+                    self.look_at_client();
+                } else {
+                    readable = Some(Box::pin(self.conn.sock.readable()));
+                }
+            }
+            if readable.as_mut().is_some_and(|r| r.as_mut().poll(cx).is_ready()) {
+                readable = None;
+                self.look_at_client();
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn is_watching(&self) -> bool {
+        self.sent.get() && !self.head_seen.get()
+    }
+
+    fn look_at_client(&self) {
+        let gone = match self.conn.sock.peek() {
+            Peek::Failed => true,
+            // The next request, pipelined: the client is there.
+            Peek::Data => return,
+            Peek::Quiet => false,
+            // A half-closed client may wait for its answer; only a reset says that it is gone.
+            Peek::Ended => {
+                self.half_closed.set(true);
+                self.conn.sock.is_dead()
+            }
+        };
+        if gone {
+            self.client_gone.set(true);
+            self.upstream.sock.shutdown(Side::Both);
+        } else {
+            self.conn.deadline(Slot::Watch, Some(ABORT_WATCH_AFTER), Act::Wake);
+        }
+    }
+
+    /// The function is silent: let the client begin its body (RFC 9110 §10.1.1).
+    fn tell_continue(&self) {
+        if !self.told_continue.replace(true) && !self.head_seen.get() {
+            // 25 bytes into an empty socket: it goes at once, or the client is beyond help.
+            self.conn.sock.send_now(CONTINUE);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The books of one request: counted when it begins, and once, however it ends.
+
+use std::cell::Cell;
+use std::sync::atomic::Ordering;
+
+use crate::config::AccessLog;
+use crate::fault::Failure;
+use crate::metrics::Record;
+use crate::shard::conn::Conn;
+use crate::shard::Shard;
+use crate::shard::plan::{Plan, Stamp};
+use crate::table::FunctionRef;
+
+/// Counted as the status of a call whose client left before an answer (nginx's 499).
+pub(crate) const CLIENT_GONE: u16 = 499;
+
+/// One forwarded request's books. Dropping it closes them.
+pub(crate) struct Call<'a> {
+    conn: &'a Conn,
+    /// A copy: the plan's own may move to a newer table between tries.
+    function: Option<FunctionRef>,
+    limited: bool,
+    /// What the access log says besides the outcome; kept only when it is on.
+    line: Cell<Option<Box<Record>>>,
+    /// The status that was sent, or would have been.
+    pub(crate) status: Cell<u16>,
+    /// The reply was cut short.
+    pub(crate) cut: Cell<bool>,
+    start_micros: u64,
+}
+
+impl<'a> Call<'a> {
+    /// Opens the books, unless the function's in-flight limit is reached.
+    pub(crate) fn begin(conn: &'a Conn, plan: &Plan) -> Result<Self, Failure> {
+        let shard = conn.shard;
+        let function = plan.function().cloned();
+        let mut limited = false;
+        if let Some(function) = &function {
+            let counters = function.shared.counters.shard(shard.index);
+            if let Some(max) = function.settings.inflight_max {
+                limited = true;
+                let before = function.shared.inflight.fetch_add(1, Ordering::Relaxed);
+                if before >= max {
+                    function.shared.inflight.fetch_sub(1, Ordering::Relaxed);
+                    counters.started.add(1);
+                    counters.ended(429, 0);
+                    return Err(Failure::TooManyInflight);
+                }
+            }
+            counters.started.add(1);
+            counters.inflight.add(1);
+        } else {
+            shard.counters.control_requests.add(1);
+        }
+        shard.counters.inflight.add(1);
+        Ok(Self {
+            conn,
+            function,
+            limited,
+            line: Cell::new(shard.log.as_ref().map(|_| Box::new(record(&plan.stamp)))),
+            status: Cell::new(CLIENT_GONE),
+            cut: Cell::new(false),
+            start_micros: plan.stamp.start_micros,
+        })
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        let shard = self.conn.shard;
+        let micros = shard.clock.read_micros().saturating_sub(self.start_micros);
+        let status = self.status.get();
+        shard.counters.inflight.sub(1);
+        if let Some(function) = &self.function {
+            let counters = function.shared.counters.shard(shard.index);
+            counters.inflight.sub(1);
+            counters.ended(status, micros);
+            if self.limited {
+                function.shared.inflight.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        let Some(mut record) = self.line.take() else {
+            return;
+        };
+        let cut = self.cut.get();
+        if shard.config.access_log == AccessLog::All || status >= 500 || cut {
+            record.status = status;
+            record.cut = cut;
+            record.micros = micros;
+            write(shard, *record);
+        }
+    }
+}
+
+/// The stamp's part of a record; the outcome is filled in later.
+fn record(stamp: &Stamp) -> Record {
+    let id = stamp.call_id();
+    let mut call_id = [0; 64];
+    call_id[..id.len()].copy_from_slice(id);
+    Record {
+        start_unix_nanos: stamp.start_nanos,
+        micros: 0,
+        status: 0,
+        cut: false,
+        method: stamp.method,
+        path: stamp.path,
+        path_len: stamp.path_len,
+        call_id,
+        call_id_len: id.len() as u8,
+    }
+}
+
+fn write(shard: &Shard, record: Record) {
+    if let Some(log) = &shard.log {
+        if !log.push(record) {
+            shard.counters.log_dropped.add(1);
+        }
+    }
+}
+
+/// Logs an answer of the gateway itself that never became a call.
+pub(crate) fn log_local(conn: &Conn, stamp: &Stamp, status: u16) {
+    let shard = conn.shard;
+    if shard.log.is_none() || (shard.config.access_log == AccessLog::Errors && status < 500) {
+        return;
+    }
+    let now = shard.clock.read_micros();
+    let mut record = record(stamp);
+    record.micros = now.saturating_sub(stamp.start_micros);
+    record.status = status;
+    write(shard, record);
+}

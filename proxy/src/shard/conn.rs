@@ -1,0 +1,269 @@
+//! One client connection: wait for a head, run the exchange, again; and the wall around it.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use monoio::io::Canceller;
+
+use crate::buf::{Buf, Class};
+use crate::fault::Reject;
+use crate::http::{HeadEnd, Refusal};
+use crate::limits::{HEAD_TIMEOUT, IDLE_DEMOTE, LINGER_BYTES_MAX, LINGER_TIMEOUT};
+use crate::shard::io::{Side, Sock};
+use crate::shard::timer::{Act, Alarm, Slot};
+use crate::shard::{Shard, answer, exchange};
+
+/// One client connection.
+pub(crate) struct Conn {
+    pub(crate) shard: &'static Shard,
+    pub(crate) sock: Sock,
+    pub(crate) peer: SocketAddr,
+    /// The peer's address with IPv4-mapped IPv6 as IPv4.
+    pub(crate) peer_ip: IpAddr,
+    /// Whether `X-Forwarded-*` from this peer are believed.
+    pub(crate) trusted: bool,
+    pub(crate) alarm: Rc<Alarm>,
+}
+
+/// What follows an exchange.
+pub(crate) enum After {
+    /// Another request may come; the buffer holds what already came of it.
+    Keep(Option<Buf>),
+    /// The connection is over.
+    Close,
+}
+
+/// What waiting for a head led to.
+enum HeadRead {
+    Complete { buf: Buf, len: usize },
+    /// Nothing came for [`IDLE_DEMOTE`].
+    Idle,
+    Closed,
+    TimedOut,
+    Refused(Refusal),
+}
+
+impl Conn {
+    fn new(shard: &'static Shard, sock: Sock, peer: SocketAddr) -> Self {
+        let peer_ip = peer.ip().to_canonical();
+        let trusted = shard.config.trusted_proxies.iter().any(|c| c.contains(peer_ip));
+        Self {
+            alarm: Alarm::new(sock.fd()),
+            shard,
+            sock,
+            peer,
+            peer_ip,
+            trusted,
+        }
+    }
+
+    /// Sets a deadline `after` from now; `None` clears it.
+    pub(crate) fn deadline(&self, slot: Slot, after: Option<Duration>, act: Act) {
+        let at = self.shard.clock.after_some(after);
+        self.shard.wheel.set(&self.alarm, slot, at, act);
+    }
+
+    /// Reads and drops what the client still sends, for a while, so that closing does not reset
+    /// the connection before the client has read its answer (RFC 9112 §9.6).
+    pub(crate) async fn linger(&self) {
+        self.alarm.reset();
+        self.sock.shutdown(Side::Write);
+        self.deadline(Slot::Up, Some(LINGER_TIMEOUT), Act::EndClientRead);
+        let mut buf = self.shard.buffers.take(Class::Small);
+        let mut dropped = 0;
+        while dropped < LINGER_BYTES_MAX {
+            buf.clear();
+            let (result, back) = self.sock.recv(buf).await;
+            buf = back;
+            match result {
+                Ok(n) if n > 0 => dropped += n,
+                _ => break,
+            }
+        }
+    }
+}
+
+impl Drop for Conn {
+    fn drop(&mut self) {
+        self.alarm.retire();
+        self.shard.counters.connections.sub(1);
+        let left = self.shard.connections.get().saturating_sub(1);
+        self.shard.connections.set(left);
+        // Taken out first: the borrow must not be held while the task is woken.
+        let room = self.shard.room.borrow_mut().take();
+        if let Some(room) = room {
+            room.wake();
+        }
+    }
+}
+
+/// The panic wall: monoio does not catch, so a panic here would end the whole shard.
+pub(crate) struct Wall {
+    shard: &'static Shard,
+    future: Option<Pin<Box<dyn Future<Output = ()>>>>,
+}
+
+impl Wall {
+    pub(crate) fn new(shard: &'static Shard, sock: Sock, peer: SocketAddr) -> Self {
+        let conn = Conn::new(shard, sock, peer);
+        Self {
+            shard,
+            future: Some(Box::pin(serve(conn))),
+        }
+    }
+}
+
+impl Future for Wall {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(future) = self.future.as_mut() else {
+            return Poll::Ready(());
+        };
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(())) => {
+                self.future = None;
+                Poll::Ready(())
+            }
+            Err(_) => {
+                self.shard.counters.panics.add(1);
+                let future = self.future.take();
+                // What is left of the connection may panic once more while it is dropped.
+                let _ = catch_unwind(AssertUnwindSafe(move || drop(future)));
+                Poll::Ready(())
+            }
+        }
+    }
+}
+
+async fn serve(conn: Conn) {
+    loop {
+        // Boxed: while the connection is idle only this small future stays.
+        match Box::pin(active(&conn)).await {
+            Next::Idle if cold_wait(&conn).await => {}
+            _ => return,
+        }
+    }
+}
+
+enum Next {
+    Idle,
+    Close,
+}
+
+/// Waits without a buffer. `false` when the connection is over.
+async fn cold_wait(conn: &Conn) -> bool {
+    conn.alarm.reset();
+    let left = conn.shard.config.idle_timeout.saturating_sub(IDLE_DEMOTE);
+    conn.deadline(Slot::Up, Some(left), Act::EndClientRead);
+    conn.alarm.set_idle(true);
+    let readable = conn.sock.readable().await;
+    conn.alarm.set_idle(false);
+    readable.is_ok() && !conn.alarm.has_expired(Slot::Up)
+}
+
+/// Serves requests until the connection ends or falls idle.
+async fn active(conn: &Conn) -> Next {
+    let mut carry = None;
+    let mut canceller = Canceller::new();
+    loop {
+        if conn.shard.draining.get() && carry.is_none() {
+            return Next::Close;
+        }
+        match read_head(conn, carry.take(), &mut canceller).await {
+            HeadRead::Complete { buf, len } => match exchange::run(conn, buf, len).await {
+                After::Keep(rest) => carry = rest,
+                After::Close => return Next::Close,
+            },
+            HeadRead::Idle => return Next::Idle,
+            HeadRead::Closed => return Next::Close,
+            HeadRead::TimedOut => {
+                conn.shard.counters.reject(Reject::HeadTimeout);
+                answer::timed_out(conn, "the request head did not arrive in time").await;
+                return Next::Close;
+            }
+            HeadRead::Refused(refusal) => {
+                answer::refuse(conn, refusal).await;
+                return Next::Close;
+            }
+        }
+    }
+}
+
+async fn read_head(conn: &Conn, carry: Option<Buf>, canceller: &mut Canceller) -> HeadRead {
+    let shard = conn.shard;
+    conn.alarm.reset();
+    let mut buf = carry.unwrap_or_else(|| shard.buffers.take(Class::Head));
+    let mut end = HeadEnd::request();
+    let mut begun = false;
+    loop {
+        match end.find(buf.bytes()) {
+            Ok(Some(len)) => return HeadRead::Complete { buf, len },
+            Ok(None) => {}
+            Err(refusal) => return HeadRead::Refused(refusal),
+        }
+        let idle = buf.is_empty();
+        if buf.free() == 0 {
+            let Some(larger) = buf.class().larger() else {
+                return HeadRead::Refused(Refusal {
+                    status: 431,
+                    why: Reject::HeadTooLarge,
+                });
+            };
+            buf = buf.moved_to(larger);
+        }
+        let (result, back) = if idle {
+            conn.deadline(Slot::Up, Some(shard.config.idle_timeout), Act::EndClientRead);
+            conn.deadline(Slot::Watch, Some(IDLE_DEMOTE), Act::Wake);
+            recv_idle(conn, buf, canceller).await
+        } else {
+            if !std::mem::replace(&mut begun, true) {
+                // Total, not per read: a client that drips a head is cut all the same.
+                conn.deadline(Slot::Up, Some(HEAD_TIMEOUT), Act::EndClientRead);
+            }
+            conn.sock.recv(buf).await
+        };
+        buf = back;
+        match result {
+            Err(e) if e.raw_os_error() == Some(libc::ECANCELED) => return HeadRead::Idle,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Ok(0) if conn.alarm.has_expired(Slot::Up) && !buf.is_empty() => {
+                return HeadRead::TimedOut;
+            }
+            Ok(0) | Err(_) => return HeadRead::Closed,
+            Ok(n) => shard.counters.bytes_in.add(n as u64),
+        }
+    }
+}
+
+/// Reads the first bytes of a request; gives up with `ECANCELED` when none come for a while, so
+/// that an idle connection holds no buffer. No byte is lost: the operation is awaited.
+async fn recv_idle(
+    conn: &Conn,
+    buf: Buf,
+    canceller: &mut Canceller,
+) -> (io::Result<usize>, Buf) {
+    conn.alarm.set_idle(true);
+    let mut reading = pin!(conn.sock.recv_or_cancel(buf, canceller.handle()));
+    let result = poll_fn(|cx| {
+        if let Poll::Ready(result) = reading.as_mut().poll(cx) {
+            return Poll::Ready(result);
+        }
+        conn.alarm.register(cx);
+        if conn.alarm.take_expired(Slot::Watch) {
+            *canceller = std::mem::take(canceller).cancel();
+        }
+        Poll::Pending
+    })
+    .await;
+    conn.alarm.set_idle(false);
+    conn.alarm.clear(Slot::Watch);
+    result
+}

@@ -1,0 +1,335 @@
+//! One request from its head to the end of its reply.
+//!
+//! ```text
+//! plan ─► (answered here) ─────────────────────────────────────────────► After
+//!   │
+//!   ▼
+//! park until an endpoint exists ─► acquire ─► attempt ─► After
+//!                  ▲                  │          │
+//!                  └── retry when provably unapplied ◄┘
+//! ```
+
+use std::sync::atomic::Ordering;
+
+use crate::buf::Buf;
+use crate::fault::{Failure, Reject, RetryRule};
+use crate::http::{BodyCursor, Framing, Method, Refusal, Reply, Trailers};
+use crate::limits::{
+    ABORT_WATCH_AFTER, PARK_TIMEOUT_MAX, PARKED_PER_FUNCTION_MAX, PARKED_PER_SHARD_MAX,
+    RETRIES_MAX,
+};
+use crate::shard::attempt::{Outcome, attempt};
+use crate::shard::call::{CLIENT_GONE, Call, log_local};
+use crate::shard::conn::{After, Conn};
+use crate::shard::first::{First, first};
+use crate::shard::io::Peek;
+use crate::shard::plan::{Local, Plan, Target, plan};
+use crate::shard::timer::{Act, Slot};
+use crate::shard::upstream::{Unreachable, Upstream};
+use crate::shard::{answer, tunnel};
+use crate::table::{FunctionRef, Retry};
+
+/// The request as it is sent: kept whole until the reply begins, if it came whole.
+pub(crate) struct Request {
+    /// Rewritten head and the first piece of the body.
+    pub(crate) send: Option<Buf>,
+    /// Bytes read beyond it: more of the body, or the client's next request.
+    pub(crate) rest: Option<Buf>,
+    pub(crate) cursor: BodyCursor,
+    /// `send` is all of the request, so it can be sent again.
+    pub(crate) whole: bool,
+}
+
+/// Runs one exchange. `buf` begins with a complete head of `head_len` bytes.
+pub(crate) async fn run(conn: &Conn, mut buf: Buf, head_len: usize) -> After {
+    let shard = conn.shard;
+    conn.alarm.reset();
+    let start_micros = shard.clock.read_micros();
+    shard.counters.requests.add(1);
+    let planned = plan(conn, buf.bytes().get(..head_len).unwrap_or_default(), start_micros);
+    buf.consume(head_len);
+    let mut plan = match planned {
+        Ok(plan) => plan,
+        Err(Local::Refused(refusal)) => {
+            answer::refuse(conn, refusal).await;
+            return After::Close;
+        }
+        Err(local) => return answer_here(conn, buf, local).await,
+    };
+    let mut cursor = BodyCursor::new(plan.framing, Trailers::Forward);
+    // Apart from the match: the scratch must not be borrowed across an await.
+    let framed = first(&shard.scratch.borrow(), buf, &mut cursor);
+    let First { send, rest } = match framed {
+        Ok(first) => first,
+        Err(why) => return refuse_body(conn, why).await,
+    };
+    let mut request = Request {
+        send: Some(send),
+        rest,
+        whole: cursor.is_done() && cursor.tail().is_empty(),
+        cursor,
+    };
+    forward(conn, &mut plan, &mut request).await
+}
+
+async fn refuse_body(conn: &Conn, why: Reject) -> After {
+    answer::refuse(conn, Refusal { status: 400, why }).await;
+    After::Close
+}
+
+/// Sends the request until it is answered, or until sending it again would be unsafe.
+async fn forward(conn: &Conn, plan: &mut Plan, request: &mut Request) -> After {
+    let shard = conn.shard;
+    let call = match Call::begin(conn, plan) {
+        Ok(call) => call,
+        Err(failure) => return fail(conn, plan, request, failure).await,
+    };
+    let mut avoid = None;
+    let mut tries = 0;
+    loop {
+        if let Err(failure) = wait_for_endpoint(conn, plan).await {
+            let Some(failure) = failure else {
+                return After::Close;
+            };
+            call.status.set(failure.said().status);
+            return fail(conn, plan, request, failure).await;
+        }
+        let may_retry = tries < RETRIES_MAX && retries_allowed(plan);
+        tries += 1;
+        let (failure, key) = match Upstream::acquire(conn, plan, avoid).await {
+            // The row lost its last endpoint since it was looked at: wait for the next.
+            Err(Unreachable::NoEndpoint) => continue,
+            Err(Unreachable::Shortage) => (Failure::Shortage, None),
+            Err(Unreachable::Refused(key)) if may_retry => {
+                shard.counters.retry(RetryRule::Connect);
+                (Failure::Unreachable, Some(key))
+            }
+            Err(Unreachable::Refused(_)) => (Failure::Unreachable, None),
+            Ok(upstream) => {
+                let key = upstream.key();
+                match attempt(conn, plan, request, upstream, &call, may_retry).await {
+                    Outcome::Ended(after) => return after,
+                    Outcome::Tunnel(open) => {
+                        tunnel::run(conn, open, request.rest.take()).await;
+                        return After::Close;
+                    }
+                    Outcome::Failed(failure) => (failure, None),
+                    Outcome::Retry(rule) => {
+                        shard.counters.retry(rule);
+                        (Failure::Died, Some(key))
+                    }
+                }
+            }
+        };
+        if let Some(key) = key {
+            avoid = Some(key);
+            refresh(conn, plan);
+            continue;
+        }
+        let failure = match (&plan.target, failure) {
+            (Target::Control, Failure::Unreachable | Failure::Died) => Failure::ControlDown,
+            (_, failure) => failure,
+        };
+        call.status.set(failure.said().status);
+        return fail(conn, plan, request, failure).await;
+    }
+}
+
+fn retries_allowed(plan: &Plan) -> bool {
+    plan.function().is_none_or(|f| f.settings.retry == Retry::Safe)
+}
+
+/// Looks the function up again: the replica that failed may have left the table meanwhile.
+fn refresh(conn: &Conn, plan: &mut Plan) -> bool {
+    let Target::Function(function) = &mut plan.target else {
+        return true;
+    };
+    let name = format!("{}.{}", function.id.name, function.id.namespace);
+    match FunctionRef::find(&conn.shard.table(), name.as_bytes()) {
+        Some(newest) => {
+            *function = newest;
+            true
+        }
+        None => false,
+    }
+}
+
+/// Parks until the function has an endpoint. `Err(None)` when the client left meanwhile.
+async fn wait_for_endpoint(conn: &Conn, plan: &mut Plan) -> Result<(), Option<Failure>> {
+    let Target::Function(function) = &plan.target else {
+        return Ok(());
+    };
+    if !function.endpoints.is_empty() {
+        return Ok(());
+    }
+    let shard = conn.shard;
+    let counters = function.shared.counters.shard(shard.index);
+    let parked_max = function.settings.parked_max.unwrap_or(PARKED_PER_FUNCTION_MAX);
+    if shard.park.parked() >= PARKED_PER_SHARD_MAX || counters.parked.get() >= parked_max.into() {
+        shard.counters.reject(Reject::Parked);
+        return Err(Some(Failure::TooManyParked));
+    }
+    let parked = Parked::new(conn, function.clone());
+    let patience = function.settings.deadline.unwrap_or(shard.config.upstream_timeout);
+    conn.deadline(Slot::Down, Some(patience.min(PARK_TIMEOUT_MAX)), Act::Wake);
+    loop {
+        if let Target::Function(function) = &plan.target {
+            if !function.endpoints.is_empty() {
+                break;
+            }
+            if !function.demanded.swap(true, Ordering::Relaxed) {
+                shard.demand.wanted(&function.id);
+            }
+        }
+        if !parked.until_table_moves().await {
+            shard.counters.client_aborts.add(1);
+            return Err(None);
+        }
+        if !refresh(conn, plan) {
+            return Err(Some(Failure::Deleted));
+        }
+        if conn.alarm.has_expired(Slot::Down) {
+            return Err(Some(Failure::NoReplica));
+        }
+    }
+    drop(parked);
+    conn.alarm.reset();
+    Ok(())
+}
+
+/// A place in the waiting room.
+struct Parked<'a> {
+    conn: &'a Conn,
+    function: FunctionRef,
+    ticket: u64,
+}
+
+impl<'a> Parked<'a> {
+    fn new(conn: &'a Conn, function: FunctionRef) -> Self {
+        let shard = conn.shard;
+        let ticket = shard.park.enter();
+        shard.counters.parked.add(1);
+        function.shared.counters.shard(shard.index).parked.add(1);
+        Self {
+            conn,
+            function,
+            ticket,
+        }
+    }
+
+    /// `false` when the client has gone. Only here does its half-close count as gone: a caller
+    /// that waits for a function to start and hangs up must not start a ghost.
+    async fn until_table_moves(&self) -> bool {
+        let conn = self.conn;
+        let park = &conn.shard.park;
+        let round = park.round();
+        conn.deadline(Slot::Watch, Some(ABORT_WATCH_AFTER), Act::Wake);
+        std::future::poll_fn(|cx| {
+            use std::task::Poll;
+            conn.alarm.register(cx);
+            if park.round() != round || conn.alarm.has_expired(Slot::Down) {
+                return Poll::Ready(true);
+            }
+            if conn.alarm.take_expired(Slot::Watch) {
+                let gone = match conn.sock.peek() {
+                    Peek::Ended | Peek::Failed => true,
+                    // Unread body bytes hide an end behind them, but not a reset.
+                    Peek::Data => conn.sock.is_dead(),
+                    Peek::Quiet => false,
+                };
+                if gone {
+                    return Poll::Ready(false);
+                }
+                conn.deadline(Slot::Watch, Some(ABORT_WATCH_AFTER), Act::Wake);
+            }
+            park.register(self.ticket, cx);
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+impl Drop for Parked<'_> {
+    fn drop(&mut self) {
+        let shard = self.conn.shard;
+        shard.park.leave(self.ticket);
+        shard.counters.parked.sub(1);
+        self.function.shared.counters.shard(shard.index).parked.sub(1);
+    }
+}
+
+/// Answers a failed request; the connection lives on when the request was read to its end.
+async fn fail(conn: &Conn, plan: &Plan, request: &mut Request, failure: Failure) -> After {
+    if failure == Failure::TooManyInflight {
+        conn.shard.counters.reject(Reject::Inflight);
+    }
+    conn.alarm.reset();
+    let said = failure.said();
+    let read_to_end = request.cursor.is_done();
+    let close = !read_to_end || !plan.keep_alive || conn.shard.draining.get();
+    let reply = Reply {
+        retry_after: said.retry_after,
+        close,
+        head_only: plan.method == Method::Head,
+        ids: Some(plan.stamp.ids(conn.shard)),
+        ..answer::plain(said.status, said.text)
+    };
+    after(conn, answer::send(conn, &reply).await, close, read_to_end, request.rest.take()).await
+}
+
+/// What follows an answer of the gateway's own.
+async fn after(
+    conn: &Conn,
+    sent: bool,
+    close: bool,
+    read_to_end: bool,
+    rest: Option<Buf>,
+) -> After {
+    match (sent, close) {
+        (true, false) => After::Keep(rest),
+        (true, true) => {
+            if !read_to_end {
+                conn.linger().await;
+            }
+            After::Close
+        }
+        (false, _) => After::Close,
+    }
+}
+
+/// Answers a request that goes nowhere.
+async fn answer_here(conn: &Conn, mut buf: Buf, local: Local) -> After {
+    let Local::Answer {
+        status,
+        text,
+        location,
+        method,
+        framing,
+        keep_alive,
+        stamp,
+    } = local
+    else {
+        return After::Close;
+    };
+    // A body that is already here in full is passed over; any other ends the connection.
+    let read_to_end = match framing {
+        Framing::None => true,
+        Framing::Length(n) => usize::try_from(n).is_ok_and(|n| n <= buf.len()),
+        Framing::Chunked | Framing::UntilClose => false,
+    };
+    if let (true, Framing::Length(n)) = (read_to_end, framing) {
+        buf.consume(usize::try_from(n).unwrap_or(usize::MAX));
+    }
+    let close = !read_to_end || !keep_alive || conn.shard.draining.get();
+    let reply = Reply {
+        location: location.as_deref(),
+        close,
+        head_only: method == Method::Head,
+        ids: Some(stamp.ids(conn.shard)),
+        ..answer::plain(status, text)
+    };
+    let sent = answer::send(conn, &reply).await;
+    log_local(conn, &stamp, if sent { status } else { CLIENT_GONE });
+    let rest = (!buf.is_empty()).then_some(buf);
+    after(conn, sent, close, read_to_end, rest).await
+}

@@ -1,0 +1,95 @@
+//! What other threads may tell a shard, and the doorbell that wakes it.
+//!
+//! The doorbell is a byte on a socket pair: monoio's wakers must not cross threads (its `sync`
+//! feature stays off), and a socket works on both drivers.
+
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::buf::Class;
+use crate::shard::Shard;
+use crate::shard::io::Sock;
+use crate::table::Doorbell;
+
+/// One shard's inbox. Flags only: what they announce is read where it lives.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    /// A byte is on its way; no need for another.
+    rung: AtomicBool,
+    drain: AtomicBool,
+    stop: AtomicBool,
+    bell: Mutex<UnixStream>,
+}
+
+impl Inbox {
+    /// The inbox and the end of the bell that the shard listens at.
+    pub(crate) fn new() -> std::io::Result<(Self, UnixStream)> {
+        let (ours, theirs) = UnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        let inbox = Self {
+            rung: AtomicBool::new(false),
+            drain: AtomicBool::new(false),
+            stop: AtomicBool::new(false),
+            bell: Mutex::new(ours),
+        };
+        Ok((inbox, theirs))
+    }
+
+    /// Asks the shard to stop accepting and to end connections as they fall idle.
+    pub(crate) fn drain(&self) {
+        self.drain.store(true, Ordering::Release);
+        self.ring();
+    }
+
+    /// Asks the shard's loop to end.
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.ring();
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.drain.load(Ordering::Acquire)
+    }
+}
+
+impl Doorbell for Inbox {
+    fn ring(&self) {
+        if !self.rung.swap(true, Ordering::AcqRel) {
+            // A full socket has bytes the shard will read; a closed one has no shard.
+            let _ = self.bell.lock().write(&[1]);
+        }
+    }
+}
+
+/// Answers the bell until told to stop.
+pub(crate) async fn listen(shard: &'static Shard, bell: UnixStream) {
+    let Ok(bell) = Sock::from_unix(bell) else {
+        return;
+    };
+    let mut buf = shard.buffers.take(Class::Head);
+    loop {
+        buf.clear();
+        let (result, back) = bell.recv(buf).await;
+        buf = back;
+        match result {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(_) => return,
+        }
+        // Cleared before looking: what is announced after this rings again.
+        shard.inbox.rung.store(false, Ordering::Release);
+        if shard.inbox.stop.load(Ordering::Acquire) {
+            return;
+        }
+        let table = shard.table();
+        shard.endpoints.borrow_mut().retain(&table);
+        shard.park.wake_all();
+        if shard.inbox.is_draining() && !shard.draining.replace(true) {
+            super::accept::begin_drain(shard);
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! The thin layer over monoio and libc: the only file that performs I/O or cancels it.
+//!
+//! **Invariants**
+//! - At most one receive and one send are in flight on a socket; the buffer belongs to the
+//!   operation until it comes back.
+//! - No receive or send is dropped while its socket lives on: deadlines shut the socket down
+//!   and the operation ends by itself. Only `recv_or_cancel` cancels, and it awaits the result.
+//! - A receive is never submitted with an empty buffer: a result of 0 is the peer's end.
+
+use std::cell::{Cell, UnsafeCell};
+use std::future::Future;
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+
+use monoio::io::{AsyncReadRent, AsyncWriteRent, CancelHandle, CancelableAsyncReadRent};
+use monoio::net::{TcpListener, TcpStream, UnixStream};
+
+use crate::buf::{Buf, Fill, Flush};
+use crate::metrics::Counter;
+use crate::table::Address;
+
+/// A connected stream socket.
+pub(crate) struct Sock {
+    stream: UnsafeCell<Stream>,
+    fd: RawFd,
+    tcp: bool,
+    /// Bytes sent so far, for the proof that nothing of a request was acknowledged.
+    sent: Cell<u64>,
+    /// `tcpi_bytes_acked` when the connection was made (the SYN may count).
+    acked_base: u64,
+    /// Counts open upstream connections; taken down when the socket is dropped.
+    gauge: Option<&'static Counter>,
+}
+
+enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// What a look at a socket found, without taking anything from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peek {
+    /// Open, nothing to read.
+    Quiet,
+    /// Bytes wait.
+    Data,
+    /// The peer has ended its side.
+    Ended,
+    /// Reset.
+    Failed,
+}
+
+/// Which side of a socket to shut down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Read,
+    Write,
+    Both,
+}
+
+impl Sock {
+    pub(crate) fn accepted(stream: TcpStream) -> Self {
+        Self {
+            fd: stream.as_raw_fd(),
+            stream: UnsafeCell::new(Stream::Tcp(stream)),
+            tcp: true,
+            sent: Cell::new(0),
+            acked_base: 0,
+            gauge: None,
+        }
+    }
+
+    /// Takes over a connected std socket whose mode fits the driver in use.
+    pub(crate) fn from_unix(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
+        let stream = UnixStream::from_std(stream)?;
+        Ok(Self {
+            fd: stream.as_raw_fd(),
+            stream: UnsafeCell::new(Stream::Unix(stream)),
+            tcp: false,
+            sent: Cell::new(0),
+            acked_base: 0,
+            gauge: None,
+        })
+    }
+
+    /// Dials. Dropping the future is safe: no bytes are in flight yet.
+    pub(crate) async fn connect(
+        address: &Address,
+        gauge: &'static Counter,
+    ) -> io::Result<Self> {
+        match address {
+            Address::Tcp(address) => {
+                let stream = TcpStream::connect_addr(*address).await?;
+                let fd = stream.as_raw_fd();
+                set_nodelay(fd);
+                gauge.add(1);
+                Ok(Self {
+                    acked_base: bytes_acked(fd).unwrap_or(u64::MAX),
+                    fd,
+                    stream: UnsafeCell::new(Stream::Tcp(stream)),
+                    tcp: true,
+                    sent: Cell::new(0),
+                    gauge: Some(gauge),
+                })
+            }
+            Address::Unix(path) => {
+                let stream = UnixStream::connect(path).await?;
+                gauge.add(1);
+                Ok(Self {
+                    fd: stream.as_raw_fd(),
+                    stream: UnsafeCell::new(Stream::Unix(stream)),
+                    tcp: false,
+                    sent: Cell::new(0),
+                    acked_base: 0,
+                    gauge: Some(gauge),
+                })
+            }
+        }
+    }
+
+    pub(crate) fn fd(&self) -> RawFd {
+        self.fd
+    }
+
+    /// The stream, for submitting one operation.
+    #[expect(clippy::mut_from_ref, reason = "the borrow ends when the operation is submitted")]
+    #[expect(unsafe_code, reason = "monoio asks for &mut although it only clones the descriptor")]
+    fn stream(&self) -> &mut Stream {
+        // SAFETY: monoio 0.2.4's `read`, `write` and `readable` copy the shared descriptor out of
+        // the stream and keep no reference to it; a shard is one thread, and no caller holds the
+        // borrow across an await point, so two borrows never overlap.
+        unsafe { &mut *self.stream.get() }
+    }
+
+    /// Reads into the free room of `buf`, which must not be empty.
+    pub(crate) async fn recv(&self, buf: Buf) -> (io::Result<usize>, Buf) {
+        debug_assert!(buf.free() > 0);
+        let (result, Fill(buf)) = match self.stream() {
+            Stream::Tcp(s) => s.read(Fill(buf)).await,
+            Stream::Unix(s) => s.read(Fill(buf)).await,
+        };
+        (result, buf)
+    }
+
+    /// As [`Sock::recv`]; `handle` may end it early with `ECANCELED` and no byte lost.
+    pub(crate) async fn recv_or_cancel(
+        &self,
+        buf: Buf,
+        handle: CancelHandle,
+    ) -> (io::Result<usize>, Buf) {
+        debug_assert!(buf.free() > 0);
+        let (result, Fill(buf)) = match self.stream() {
+            Stream::Tcp(s) => s.cancelable_read(Fill(buf), handle).await,
+            Stream::Unix(s) => s.cancelable_read(Fill(buf), handle).await,
+        };
+        (result, buf)
+    }
+
+    /// Sends the whole window of `buf`; the window is unchanged when it comes back.
+    pub(crate) async fn send(&self, mut buf: Buf) -> (io::Result<()>, Buf) {
+        let (start, end) = buf.position();
+        let mut result = Ok(());
+        while !buf.is_empty() {
+            let (sent, Flush(back)) = match self.stream() {
+                Stream::Tcp(s) => s.write(Flush(buf)).await,
+                Stream::Unix(s) => s.write(Flush(buf)).await,
+            };
+            buf = back;
+            match sent {
+                Ok(0) => {
+                    result = Err(io::ErrorKind::WriteZero.into());
+                    break;
+                }
+                Ok(n) => {
+                    self.sent.set(self.sent.get().saturating_add(n as u64));
+                    buf.consume(n);
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => {
+                    result = Err(e);
+                    break;
+                }
+            }
+        }
+        buf.rewind_to(start, end);
+        (result, buf)
+    }
+
+    /// Completes when there is something to read, or the peer ended. May be dropped at any time.
+    pub(crate) fn readable(&self) -> impl Future<Output = io::Result<()>> + '_ {
+        async move {
+            match self.stream() {
+                Stream::Tcp(s) => s.readable(false).await,
+                Stream::Unix(s) => s.readable(false).await,
+            }
+        }
+    }
+
+    /// Looks without taking.
+    #[expect(unsafe_code, reason = "recv with MSG_PEEK has no safe wrapper among our crates")]
+    pub(crate) fn peek(&self) -> Peek {
+        let mut byte = 0u8;
+        // SAFETY: the buffer is one byte long and lives across the call; the descriptor is ours.
+        let n = unsafe {
+            let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+            libc::recv(self.fd, (&raw mut byte).cast(), 1, flags)
+        };
+        match n {
+            0 => Peek::Ended,
+            1.. => Peek::Data,
+            _ => match io::Error::last_os_error().kind() {
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Peek::Quiet,
+                _ => Peek::Failed,
+            },
+        }
+    }
+
+    /// Sends a few bytes at once, or not at all; never blocks the shard.
+    #[expect(unsafe_code, reason = "send with MSG_DONTWAIT has no safe wrapper among our crates")]
+    pub(crate) fn send_now(&self, bytes: &[u8]) -> bool {
+        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        // SAFETY: pointer and length are of one live slice; the descriptor is ours.
+        let n = unsafe { libc::send(self.fd, bytes.as_ptr().cast(), bytes.len(), flags) };
+        usize::try_from(n).is_ok_and(|n| n == bytes.len())
+    }
+
+    /// Ends pending operations of that side; later ones end at once. Errors mean it was closed.
+    pub(crate) fn shutdown(&self, side: Side) {
+        shutdown(self.fd, side);
+    }
+
+    /// Makes the close that follows a reset, so that the peer sees a cut, not an end.
+    pub(crate) fn reset_on_close(&self) {
+        let linger = libc::linger {
+            l_onoff: 1,
+            l_linger: 0,
+        };
+        set_option(self.fd, libc::SOL_SOCKET, libc::SO_LINGER, &linger);
+    }
+
+    /// Bytes sent over the connection's life.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.get()
+    }
+
+    /// Whether the kernel proves that the peer acknowledged nothing after the first `sent` bytes.
+    pub(crate) fn nothing_acked_since(&self, sent: u64) -> bool {
+        self.tcp
+            && bytes_acked(self.fd)
+                .is_some_and(|acked| acked <= self.acked_base.saturating_add(sent))
+    }
+
+    /// Whether the peer has reset the connection (TCP state CLOSE).
+    pub(crate) fn is_dead(&self) -> bool {
+        const TCP_CLOSE: u8 = 7;
+        self.tcp && tcp_info(self.fd).is_none_or(|info| info.tcpi_state == TCP_CLOSE)
+    }
+}
+
+impl Drop for Sock {
+    fn drop(&mut self) {
+        if let Some(gauge) = self.gauge {
+            gauge.sub(1);
+        }
+    }
+}
+
+/// Waits for the next connection until cancelled; a result that won the race is delivered.
+pub(crate) async fn accept(
+    listener: &TcpListener,
+    handle: CancelHandle,
+) -> io::Result<(TcpStream, std::net::SocketAddr)> {
+    listener.cancelable_accept(handle).await
+}
+
+/// Shuts a descriptor down; errors mean that it already was.
+#[expect(unsafe_code, reason = "a timer shuts a socket down by its descriptor")]
+pub(crate) fn shutdown(fd: RawFd, side: Side) {
+    let how = match side {
+        Side::Read => libc::SHUT_RD,
+        Side::Write => libc::SHUT_WR,
+        Side::Both => libc::SHUT_RDWR,
+    };
+    // SAFETY: no memory is involved; a stale descriptor is prevented by `Alarm`'s contract.
+    unsafe { libc::shutdown(fd, how) };
+}
+
+/// TCP_NODELAY; failing costs latency only.
+fn set_nodelay(fd: RawFd) {
+    set_option(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, &1i32);
+}
+
+#[expect(unsafe_code, reason = "setsockopt on a descriptor that monoio owns")]
+fn set_option<T>(fd: RawFd, level: i32, name: i32, value: &T) {
+    let len = u32::try_from(size_of::<T>()).unwrap_or(0);
+    // SAFETY: pointer and length describe one live value.
+    unsafe { libc::setsockopt(fd, level, name, (&raw const *value).cast(), len) };
+}
+
+fn bytes_acked(fd: RawFd) -> Option<u64> {
+    // linux/tcp.h: `tcpi_bytes_acked` is a u64 at byte 120 of `struct tcp_info` (RFC 4898
+    // tcpEStatsAppHCThruOctetsAcked). libc's struct ends before it.
+    let info = tcp_info_bytes(fd)?;
+    let field = info.get(120..128)?;
+    Some(u64::from_ne_bytes(field.try_into().ok()?))
+}
+
+struct TcpInfo {
+    tcpi_state: u8,
+}
+
+fn tcp_info(fd: RawFd) -> Option<TcpInfo> {
+    let info = tcp_info_bytes(fd)?;
+    Some(TcpInfo {
+        tcpi_state: *info.first()?,
+    })
+}
+
+#[expect(unsafe_code, reason = "getsockopt on a descriptor that monoio owns")]
+fn tcp_info_bytes(fd: RawFd) -> Option<[u8; 256]> {
+    let mut info = [0u8; 256];
+    let mut len: libc::socklen_t = 256;
+    // SAFETY: the buffer is `len` bytes long and lives across the call.
+    let result = unsafe {
+        let to = info.as_mut_ptr().cast();
+        libc::getsockopt(fd, libc::IPPROTO_TCP, libc::TCP_INFO, to, &raw mut len)
+    };
+    (result == 0 && len >= 128).then_some(info)
+}

@@ -1,0 +1,180 @@
+//! One thread's world: its listener, connections, buffers, pools, timers and counters.
+//!
+//! **Invariant:** nothing here is shared with another shard; what other threads may touch is
+//! the [`inbox`], the counters (read only) and the published table.
+
+mod accept;
+mod answer;
+mod attempt;
+mod call;
+mod conn;
+mod exchange;
+mod first;
+pub(crate) mod inbox;
+pub(crate) mod io;
+mod park;
+mod plan;
+mod pump;
+mod reply_head;
+mod timer;
+mod tunnel;
+mod upstream;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use monoio::net::TcpListener;
+
+use crate::buf::Pool;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::demand::SharedDemand;
+use crate::endpoint::Endpoints;
+use crate::metrics::{LogRing, ShardCounters};
+use crate::shard::inbox::Inbox;
+use crate::shard::park::Park;
+use crate::shard::timer::{TICK_MILLIS, Wheel};
+use crate::table::{Address, Publisher, Reader, Table};
+
+/// What a shard is given at start.
+pub(crate) struct Setup {
+    pub(crate) index: usize,
+    pub(crate) config: Arc<Config>,
+    pub(crate) publisher: Publisher,
+    pub(crate) demand: SharedDemand,
+    pub(crate) counters: &'static ShardCounters,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) log: Option<Arc<LogRing>>,
+    pub(crate) connections_max: usize,
+    pub(crate) buffer_bytes_max: u64,
+    /// Completions of fast operations before a pump lets others run; `None` with `io_uring`,
+    /// where every operation waits for its completion anyway.
+    pub(crate) inline_budget: Option<u32>,
+}
+
+/// Everything one shard's tasks share. Lives until the process ends: operations in flight may
+/// outlast the loop.
+pub(crate) struct Shard {
+    pub(crate) index: usize,
+    pub(crate) config: Arc<Config>,
+    /// The control plane's socket.
+    pub(crate) control: Address,
+    pub(crate) clock: Clock,
+    pub(crate) wheel: Wheel,
+    pub(crate) buffers: Rc<Pool>,
+    pub(crate) reader: RefCell<Reader>,
+    pub(crate) endpoints: RefCell<Endpoints>,
+    pub(crate) park: Park,
+    pub(crate) demand: SharedDemand,
+    pub(crate) counters: &'static ShardCounters,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) log: Option<Arc<LogRing>>,
+    /// Where a rewritten head is composed before it is copied in front of its body.
+    pub(crate) scratch: RefCell<Vec<u8>>,
+    pub(crate) connections: Cell<usize>,
+    pub(crate) connections_max: usize,
+    pub(crate) draining: Cell<bool>,
+    pub(crate) inline_budget: Option<u32>,
+    random: Cell<u64>,
+    ticker: RefCell<Option<std::task::Waker>>,
+    pub(crate) room: RefCell<Option<std::task::Waker>>,
+}
+
+impl Shard {
+    pub(crate) fn new(setup: Setup) -> &'static Self {
+        let seed = std::collections::hash_map::RandomState::new();
+        let seed = std::hash::BuildHasher::hash_one(&seed, setup.index);
+        Box::leak(Box::new(Self {
+            index: setup.index,
+            control: Address::Unix(setup.config.fallback.clone()),
+            config: setup.config,
+            clock: Clock::new(),
+            wheel: Wheel::new(),
+            buffers: Pool::new(setup.buffer_bytes_max, setup.counters),
+            reader: RefCell::new(setup.publisher.reader()),
+            endpoints: RefCell::default(),
+            park: Park::default(),
+            demand: setup.demand,
+            counters: setup.counters,
+            inbox: setup.inbox,
+            log: setup.log,
+            scratch: RefCell::new(Vec::with_capacity(4096)),
+            connections: Cell::new(0),
+            connections_max: setup.connections_max,
+            draining: Cell::new(false),
+            inline_budget: setup.inline_budget,
+            random: Cell::new(seed | 1),
+            ticker: RefCell::default(),
+            room: RefCell::default(),
+        }))
+    }
+
+    /// Serves until told to stop by the inbox.
+    pub(crate) async fn run(&'static self, listener: TcpListener, bell: std::os::unix::net::UnixStream) {
+        monoio::spawn(accept::accept_loop(self, listener));
+        monoio::spawn(self.tick());
+        inbox::listen(self, bell).await;
+    }
+
+    /// The newest table; endpoints that left it lose their idle connections.
+    pub(crate) fn table(&self) -> Rc<Arc<Table>> {
+        let mut reader = self.reader.borrow_mut();
+        let (table, _) = reader.table();
+        Rc::clone(table)
+    }
+
+    /// 64 random bits (xorshift64*): for balance and ids, not for secrets.
+    pub(crate) fn random(&self) -> u64 {
+        let mut x = self.random.get();
+        x ^= x >> 12;
+        x ^= x << 25;
+        x ^= x >> 27;
+        self.random.set(x);
+        x.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    /// Starts the ticker if it sleeps: a deadline was set after a time without any.
+    pub(crate) fn wake_ticker(&self) {
+        if let Some(waker) = self.ticker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    /// Moves the coarse clock and fires deadlines every [`TICK_MILLIS`]; sleeps while there is
+    /// neither a connection nor an idle upstream.
+    async fn tick(&'static self) {
+        let mut next_sweep = 0;
+        loop {
+            if self.connections.get() == 0 && !self.endpoints.borrow().has_idle() {
+                self.wheel.advance(self.clock.now());
+                if self.wheel.is_empty() {
+                    self.buffers.shrink();
+                    self.sleep_until_woken().await;
+                }
+            }
+            monoio::time::sleep(std::time::Duration::from_millis(TICK_MILLIS)).await;
+            self.clock.read_micros();
+            let now = self.clock.now();
+            self.wheel.advance(now);
+            if now >= next_sweep {
+                next_sweep = now + 1_000;
+                self.endpoints.borrow_mut().sweep(now);
+                self.buffers.shrink();
+            }
+        }
+    }
+
+    async fn sleep_until_woken(&self) {
+        let mut slept = false;
+        std::future::poll_fn(|cx| {
+            if slept {
+                return std::task::Poll::Ready(());
+            }
+            slept = true;
+            *self.ticker.borrow_mut() = Some(cx.waker().clone());
+            std::task::Poll::Pending
+        })
+        .await;
+    }
+}

@@ -1,0 +1,275 @@
+//! One request understood: where it goes, how it is framed, and its head for the function.
+//!
+//! Synchronous and without allocation: the borrowed head lives only in here.
+
+use crate::clock::unix_nanos;
+use crate::fault::Reject;
+use crate::http::forward::{self, Ids, ToControl, ToFunction};
+use crate::http::{Framing, Method, Refusal, RequestHead, Version, parse_request, request_slots};
+use crate::limits::CALL_ID_BYTES_MAX;
+use crate::metrics::PATH_BYTES;
+use crate::route::{Route, route};
+use crate::shard::Shard;
+use crate::shard::conn::Conn;
+use crate::table::FunctionRef;
+
+/// A request that will be forwarded. Small: it lives across every await of its exchange.
+pub(crate) struct Plan {
+    pub(crate) target: Target,
+    pub(crate) method: Method,
+    pub(crate) framing: Framing,
+    pub(crate) version: Version,
+    pub(crate) keep_alive: bool,
+    pub(crate) expect_continue: bool,
+    pub(crate) websocket: bool,
+    pub(crate) wants_trailers: bool,
+    pub(crate) stamp: Stamp,
+}
+
+/// Where a request goes.
+pub(crate) enum Target {
+    /// Replicas of a function.
+    Function(FunctionRef),
+    /// The control plane.
+    Control,
+}
+
+/// What identifies a request in headers and logs.
+pub(crate) struct Stamp {
+    call_id: [u8; CALL_ID_BYTES_MAX],
+    call_id_len: u8,
+    start: [u8; 20],
+    start_len: u8,
+    pub(crate) start_nanos: u64,
+    pub(crate) start_micros: u64,
+    pub(crate) path: [u8; PATH_BYTES],
+    pub(crate) path_len: u16,
+    pub(crate) method: [u8; 8],
+}
+
+/// A request that is answered here.
+pub(crate) enum Local {
+    /// Not understood: answered, then the connection ends.
+    Refused(Refusal),
+    /// Understood, and answered by the gateway.
+    Answer {
+        status: u16,
+        text: &'static str,
+        location: Option<Vec<u8>>,
+        method: Method,
+        framing: Framing,
+        keep_alive: bool,
+        stamp: Box<Stamp>,
+    },
+}
+
+impl Plan {
+    /// Whether the method may be repeated without being asked (RFC 9110 §9.2.2).
+    pub(crate) const fn is_idempotent(&self) -> bool {
+        matches!(
+            self.method,
+            Method::Get | Method::Head | Method::Options | Method::Put | Method::Delete
+        )
+    }
+
+    pub(crate) const fn function(&self) -> Option<&FunctionRef> {
+        match &self.target {
+            Target::Function(function) => Some(function),
+            Target::Control => None,
+        }
+    }
+}
+
+impl Stamp {
+    pub(crate) fn call_id(&self) -> &[u8] {
+        &self.call_id[..usize::from(self.call_id_len)]
+    }
+
+    pub(crate) fn start_time(&self) -> &[u8] {
+        &self.start[..usize::from(self.start_len)]
+    }
+
+    /// The three reply fields.
+    pub(crate) fn ids<'a>(&'a self, shard: &'a Shard) -> Ids<'a> {
+        Ids {
+            call_id: self.call_id(),
+            start_time: self.start_time(),
+            served_by: shard.config.served_by.as_bytes(),
+        }
+    }
+
+    fn new(shard: &Shard, head: &RequestHead<'_, '_>, start_micros: u64) -> Self {
+        let mut stamp = Self {
+            call_id: [0; CALL_ID_BYTES_MAX],
+            call_id_len: 0,
+            start: [0; 20],
+            start_len: 0,
+            start_nanos: unix_nanos(),
+            start_micros,
+            path: [0; PATH_BYTES],
+            path_len: 0,
+            method: [0; 8],
+        };
+        match head.call_id.filter(|id| id.len() <= CALL_ID_BYTES_MAX) {
+            Some(id) => {
+                stamp.call_id[..id.len()].copy_from_slice(id);
+                stamp.call_id_len = id.len() as u8;
+            }
+            None => {
+                stamp.call_id[..36].copy_from_slice(&uuid_v4(shard.random(), shard.random()));
+                stamp.call_id_len = 36;
+            }
+        }
+        stamp.start_len = decimal(stamp.start_nanos, &mut stamp.start);
+        if shard.log.is_some() {
+            let path = &head.path[..head.path.len().min(PATH_BYTES)];
+            stamp.path[..path.len()].copy_from_slice(path);
+            stamp.path_len = path.len() as u16;
+            let method = &head.method_bytes[..head.method_bytes.len().min(8)];
+            stamp.method[..method.len()].copy_from_slice(method);
+        }
+        stamp
+    }
+}
+
+/// Parses and routes a complete head, and leaves the head to send in the shard's scratch.
+pub(crate) fn plan(conn: &Conn, bytes: &[u8], start_micros: u64) -> Result<Plan, Local> {
+    let shard = conn.shard;
+    let mut slots = request_slots();
+    let head = parse_request(bytes, &mut slots).map_err(Local::Refused)?;
+    let stamp = Stamp::new(shard, &head, start_micros);
+    let mut scratch = shard.scratch.borrow_mut();
+    scratch.clear();
+    let target = match route(head.path) {
+        Route::Function { name, rest } => {
+            let Some(function) = FunctionRef::find(&shard.table(), name) else {
+                shard.counters.reject(Reject::UnknownFunction);
+                let text = "no function of this name is deployed";
+                return Err(local(&head, stamp, 404, text, None));
+            };
+            let to = ToFunction {
+                prefix: function.path_prefix.as_deref().unwrap_or_default(),
+                rest,
+                host: &function.authority,
+                peer: conn.peer_ip,
+                peer_is_trusted: conn.trusted,
+                call_id: stamp.call_id(),
+                start_time: stamp.start_time(),
+            };
+            forward::request(&head, &to, &mut scratch);
+            Target::Function(function)
+        }
+        Route::Fallback if head.path == b"*" => {
+            return Err(local(&head, stamp, 200, "", None));
+        }
+        Route::Fallback => {
+            let to = ToControl {
+                peer: conn.peer,
+                call_id: stamp.call_id(),
+            };
+            forward::control_request(&head, &to, &mut scratch);
+            Target::Control
+        }
+        Route::Redirect(location) if matches!(head.method, Method::Get | Method::Head) => {
+            return Err(local(&head, stamp, 301, "moved to the cleaned path", Some(location)));
+        }
+        Route::Redirect(_) => {
+            shard.counters.reject(Reject::Path);
+            let text = "the path is not in its clean form";
+            return Err(local(&head, stamp, 400, text, None));
+        }
+        Route::Refuse(refusal) => return Err(Local::Refused(refusal)),
+    };
+    Ok(Plan {
+        websocket: head.websocket && matches!(target, Target::Function(_)),
+        target,
+        method: head.method,
+        framing: head.framing,
+        version: head.version,
+        keep_alive: head.keep_alive,
+        expect_continue: head.expect_continue,
+        wants_trailers: head.wants_trailers,
+        stamp,
+    })
+}
+
+fn local(
+    head: &RequestHead<'_, '_>,
+    stamp: Stamp,
+    status: u16,
+    text: &'static str,
+    mut location: Option<Vec<u8>>,
+) -> Local {
+    if let (Some(location), Some(query)) = (location.as_mut(), head.query) {
+        location.push(b'?');
+        location.extend_from_slice(query);
+    }
+    Local::Answer {
+        status,
+        text,
+        location,
+        method: head.method,
+        framing: head.framing,
+        // The client waits for 100: without it the body may or may not come, so end.
+        keep_alive: head.keep_alive && !head.expect_continue,
+        stamp: Box::new(stamp),
+    }
+}
+
+/// A random (version 4, variant 1) UUID in its text form (RFC 9562 §5.4).
+fn uuid_v4(high: u64, low: u64) -> [u8; 36] {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let high = (high & 0xFFFF_FFFF_FFFF_0FFF) | 0x4000;
+    let low = (low & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000;
+    let bits = (u128::from(high) << 64) | u128::from(low);
+    let mut text = [b'-'; 36];
+    let mut shift = 128u32;
+    for (i, byte) in text.iter_mut().enumerate() {
+        if matches!(i, 8 | 13 | 18 | 23) {
+            continue;
+        }
+        shift -= 4;
+        *byte = HEX[(bits >> shift) as usize & 0xF];
+    }
+    text
+}
+
+/// Writes `n` in decimal; returns the number of digits.
+fn decimal(n: u64, out: &mut [u8; 20]) -> u8 {
+    let mut digits = [0u8; 20];
+    let mut at = digits.len();
+    let mut rest = n;
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    let len = digits.len() - at;
+    out[..len].copy_from_slice(&digits[at..]);
+    len as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uuids_have_their_form() {
+        let text = uuid_v4(u64::MAX, u64::MAX);
+        assert_eq!(&text, b"ffffffff-ffff-4fff-bfff-ffffffffffff");
+        let text = uuid_v4(0, 0x0123_4567_89ab_cdef);
+        assert_eq!(&text, b"00000000-0000-4000-8123-456789abcdef");
+    }
+
+    #[test]
+    fn numbers_in_decimal() {
+        for n in [0, 9, 10, 1_700_000_000_123_456_789, u64::MAX] {
+            let mut out = [0; 20];
+            let len = decimal(n, &mut out);
+            assert_eq!(&out[..usize::from(len)], n.to_string().as_bytes());
+        }
+    }
+}

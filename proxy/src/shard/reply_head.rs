@@ -1,0 +1,109 @@
+//! A function's reply head understood: what the client is sent, and how both bodies are framed.
+//!
+//! Synchronous and without allocation, like [`plan`](super::plan) for requests.
+
+use crate::http::forward::{self, ToClient};
+use crate::http::{BodyCursor, Framing, Refusal, Trailers, Version, parse_response, response_slots};
+use crate::shard::Shard;
+use crate::shard::plan::{Plan, Target};
+
+/// What a reply head led to; its rewritten form is in the shard's scratch.
+pub(crate) enum ReplyHead {
+    /// 1xx: forwarded to the client or dropped, and another head follows.
+    Interim {
+        status: u16,
+        forward: bool,
+    },
+    Final(FinalHead),
+}
+
+pub(crate) struct FinalHead {
+    pub(crate) status: u16,
+    pub(crate) cursor: BodyCursor,
+    /// The function allows another request on its connection after this reply.
+    pub(crate) reusable: bool,
+    /// The client's connection ends with this reply.
+    pub(crate) close: bool,
+    /// The client knows the body's end only by the connection's end.
+    pub(crate) close_delimited: bool,
+    /// 101: both directions are a tunnel now.
+    pub(crate) tunnel: bool,
+}
+
+/// Parses a complete reply head and leaves the head for the client in the scratch.
+///
+/// # Errors
+/// The reply cannot be trusted.
+pub(crate) fn understand(
+    shard: &Shard,
+    plan: &Plan,
+    told_continue: bool,
+    bytes: &[u8],
+) -> Result<ReplyHead, Refusal> {
+    let mut slots = response_slots();
+    let head = parse_response(bytes, &mut slots, plan.method)?;
+    let mut scratch = shard.scratch.borrow_mut();
+    scratch.clear();
+    let http11 = plan.version == Version::Http11;
+    if head.status < 200 && head.status != 101 {
+        let forward = http11
+            && match head.status {
+                100 => plan.expect_continue && !told_continue,
+                103 => true,
+                _ => false,
+            };
+        if forward {
+            forward::interim(&head, &mut scratch);
+        }
+        return Ok(ReplyHead::Interim {
+            status: head.status,
+            forward,
+        });
+    }
+    let tunnel = head.status == 101;
+    if tunnel && !(plan.websocket && head.websocket) {
+        return Err(Refusal {
+            status: 502,
+            why: crate::fault::Reject::Syntax,
+        });
+    }
+    let (framing, cursor) = reframe(head.framing, plan);
+    let close_delimited = framing == Framing::UntilClose;
+    let close = !tunnel && (close_delimited || !plan.keep_alive || shard.draining.get());
+    let to = ToClient {
+        version: plan.version,
+        framing,
+        close,
+        trailers: plan.wants_trailers && framing == Framing::Chunked,
+        ids: match plan.target {
+            Target::Function(_) => Some(plan.stamp.ids(shard)),
+            Target::Control => None,
+        },
+    };
+    forward::response(&head, &to, &mut scratch);
+    Ok(ReplyHead::Final(FinalHead {
+        status: head.status,
+        cursor,
+        reusable: head.keep_alive && head.framing != Framing::UntilClose && !tunnel,
+        close,
+        close_delimited,
+        tunnel,
+    }))
+}
+
+/// The framing the client is given, and how the body is turned into it.
+fn reframe(from: Framing, plan: &Plan) -> (Framing, BodyCursor) {
+    match (from, plan.version) {
+        (Framing::UntilClose, Version::Http11) => (Framing::Chunked, BodyCursor::rechunk()),
+        (Framing::Chunked, Version::Http10) => (Framing::UntilClose, BodyCursor::dechunk()),
+        (Framing::Chunked, Version::Http11) => {
+            let trailers = if plan.wants_trailers {
+                Trailers::Forward
+            } else {
+                Trailers::Drop
+            };
+            (from, BodyCursor::new(from, trailers))
+        }
+        _ => (from, BodyCursor::new(from, Trailers::Drop)),
+    }
+}

@@ -1,0 +1,353 @@
+//! Deadlines: one store to set, a lazy wheel to find what expired, a shutdown to act.
+//!
+//! A connection's [`Alarm`] holds its deadlines; the wheel holds at most one live entry per
+//! alarm and looks at the alarm only when the entry's slot comes up. A deadline that moved
+//! later costs nothing; one that moved before the entry adds an entry, and the old one is
+//! recognised as stale.
+//!
+//! **Invariant:** an expiry never drops an operation. It shuts the right socket down, and the
+//! operation ends by itself; the flag in the alarm says why.
+
+use std::cell::{Cell, RefCell};
+use std::os::fd::RawFd;
+use std::rc::Rc;
+use std::task::{Context, Waker};
+
+use crate::clock::{Millis, NEVER};
+use crate::shard::io::{self, Side};
+
+/// Milliseconds between two looks at the wheel: the precision of every deadline.
+pub(crate) const TICK_MILLIS: Millis = 20;
+/// Slots of the wheel; an entry further away than the horizon is looked at on the way.
+const SLOTS: usize = 512;
+
+/// The deadlines a connection can have at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slot {
+    /// Reading from the client, or writing to the function.
+    Up = 0,
+    /// Reading from the function, or writing to the client.
+    Down = 1,
+    /// Time to look whether the client is still there.
+    Watch = 2,
+    /// Time to send `100 Continue` ourselves.
+    Continue = 3,
+}
+
+/// What expiry does, besides waking the connection's task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    /// Nothing more.
+    Wake,
+    /// The client sends nothing: end the read; an answer can still be written.
+    EndClientRead,
+    /// The client takes nothing: end both directions.
+    EndClient,
+    /// The function answers or takes nothing: end both directions.
+    EndUpstream,
+}
+
+/// One connection's deadlines.
+pub(crate) struct Alarm {
+    deadlines: [Cell<Millis>; 4],
+    acts: [Cell<Act>; 4],
+    /// Bit `1 << slot` is set when that deadline expired.
+    expired: Cell<u8>,
+    /// The wheel tick of the live entry, or [`NEVER`].
+    scheduled: Cell<Millis>,
+    client: Cell<RawFd>,
+    upstream: Cell<RawFd>,
+    /// Between two requests: a drain may end the read.
+    idle: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+/// No descriptor.
+const NO_FD: RawFd = -1;
+
+impl Alarm {
+    pub(crate) fn new(client: RawFd) -> Rc<Self> {
+        Rc::new(Self {
+            deadlines: [const { Cell::new(NEVER) }; 4],
+            acts: [const { Cell::new(Act::Wake) }; 4],
+            expired: Cell::new(0),
+            scheduled: Cell::new(NEVER),
+            client: Cell::new(client),
+            upstream: Cell::new(NO_FD),
+            idle: Cell::new(false),
+            waker: RefCell::new(None),
+        })
+    }
+
+    pub(crate) fn clear(&self, slot: Slot) {
+        self.deadlines[slot as usize].set(NEVER);
+    }
+
+    /// Forgets deadlines and expiries, for the next request.
+    pub(crate) fn reset(&self) {
+        for deadline in &self.deadlines {
+            deadline.set(NEVER);
+        }
+        self.expired.set(0);
+    }
+
+    pub(crate) fn has_expired(&self, slot: Slot) -> bool {
+        self.expired.get() & (1 << slot as u8) != 0
+    }
+
+    /// Whether the deadline expired since the last call.
+    pub(crate) fn take_expired(&self, slot: Slot) -> bool {
+        let expired = self.has_expired(slot);
+        self.expired.set(self.expired.get() & !(1 << slot as u8));
+        expired
+    }
+
+    /// Names the upstream socket an expiry may shut down. The caller must call
+    /// [`Alarm::forget_upstream`] before that socket closes or goes back to the pool.
+    pub(crate) fn watch_upstream(&self, fd: RawFd) {
+        self.upstream.set(fd);
+    }
+
+    pub(crate) fn forget_upstream(&self) {
+        self.upstream.set(NO_FD);
+    }
+
+    /// The connection is over: entries left in the wheel do nothing.
+    pub(crate) fn retire(&self) {
+        self.reset();
+        self.client.set(NO_FD);
+        self.upstream.set(NO_FD);
+        self.scheduled.set(NEVER);
+        self.waker.take();
+    }
+
+    pub(crate) fn set_idle(&self, idle: bool) {
+        self.idle.set(idle);
+    }
+
+    /// Remembers the task to wake. Cheap when it is the same task.
+    pub(crate) fn register(&self, cx: &Context<'_>) {
+        let mut waker = self.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+    }
+
+    /// Ends the wait for a next request, if there is no request under way.
+    pub(crate) fn end_if_idle(&self) {
+        if self.idle.get() {
+            self.act(Act::EndClientRead);
+        }
+    }
+
+    /// Wakes the connection's task.
+    pub(crate) fn wake(&self) {
+        let waker = self.waker.borrow().clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn next(&self) -> Millis {
+        let deadlines = self.deadlines.iter().map(Cell::get);
+        deadlines.min().unwrap_or(NEVER)
+    }
+
+    fn fire(&self, now: Millis) {
+        for (slot, deadline) in self.deadlines.iter().enumerate() {
+            if deadline.get() <= now {
+                deadline.set(NEVER);
+                self.expired.set(self.expired.get() | (1 << slot));
+                self.act(self.acts[slot].get());
+            }
+        }
+    }
+
+    fn act(&self, act: Act) {
+        let (fd, side) = match act {
+            Act::Wake => (NO_FD, Side::Both),
+            Act::EndClientRead => (self.client.get(), Side::Read),
+            Act::EndClient => (self.client.get(), Side::Both),
+            Act::EndUpstream => (self.upstream.get(), Side::Both),
+        };
+        if fd != NO_FD {
+            io::shutdown(fd, side);
+        }
+        self.wake();
+    }
+}
+
+/// One shard's wheel.
+pub(crate) struct Wheel {
+    slots: RefCell<Vec<Vec<Entry>>>,
+    /// The next tick to look at.
+    tick: Cell<Millis>,
+    entries: Cell<usize>,
+}
+
+struct Entry {
+    alarm: Rc<Alarm>,
+    /// The tick it was made for; stale unless the alarm's `scheduled` says the same.
+    tick: Millis,
+}
+
+impl Wheel {
+    pub(crate) fn new() -> Self {
+        Self {
+            slots: RefCell::new((0..SLOTS).map(|_| Vec::new()).collect()),
+            tick: Cell::new(0),
+            entries: Cell::new(0),
+        }
+    }
+
+    /// Sets a deadline and what its expiry does.
+    pub(crate) fn set(&self, alarm: &Rc<Alarm>, slot: Slot, at: Millis, act: Act) {
+        alarm.deadlines[slot as usize].set(at);
+        alarm.acts[slot as usize].set(act);
+        if at < alarm.scheduled.get().saturating_mul(TICK_MILLIS) {
+            self.insert(alarm, at);
+        }
+    }
+
+    fn insert(&self, alarm: &Rc<Alarm>, at: Millis) {
+        let first = self.tick.get();
+        // Rounded up: a deadline never expires early.
+        let wanted = at.div_ceil(TICK_MILLIS).max(first);
+        let tick = wanted.min(first.saturating_add(SLOTS as Millis - 1));
+        alarm.scheduled.set(tick);
+        let slot = tick as usize % SLOTS;
+        self.slots.borrow_mut()[slot].push(Entry {
+            alarm: Rc::clone(alarm),
+            tick,
+        });
+        self.entries.set(self.entries.get() + 1);
+    }
+
+    /// Whether any alarm waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.get() == 0
+    }
+
+    /// Fires what expired up to `now`.
+    pub(crate) fn advance(&self, now: Millis) {
+        let last = now / TICK_MILLIS;
+        // After a long pause one turn of the wheel sees every entry.
+        let mut tick = self.tick.get().max(last.saturating_sub(SLOTS as Millis - 1));
+        while tick <= last {
+            self.tick.set(tick + 1);
+            let due = std::mem::take(&mut self.slots.borrow_mut()[tick as usize % SLOTS]);
+            self.entries.set(self.entries.get() - due.len());
+            let mut kept = due;
+            for entry in kept.drain(..) {
+                self.look(entry, now);
+            }
+            // The slot keeps its allocation unless something was inserted meanwhile.
+            let slot = &mut self.slots.borrow_mut()[tick as usize % SLOTS];
+            if slot.capacity() < kept.capacity() && kept.capacity() <= 1024 {
+                kept.append(slot);
+                *slot = kept;
+            }
+            tick += 1;
+        }
+    }
+
+    fn look(&self, entry: Entry, now: Millis) {
+        let Entry { alarm, tick } = entry;
+        if alarm.scheduled.get() != tick {
+            return;
+        }
+        alarm.scheduled.set(NEVER);
+        alarm.fire(now);
+        let next = alarm.next();
+        // Firing wakes the task but runs none of it, so only `fire` can have changed deadlines.
+        if next != NEVER {
+            self.insert(&alarm, next);
+        }
+    }
+
+    /// Calls `f` with every alarm that has a deadline.
+    pub(crate) fn each(&self, mut f: impl FnMut(&Alarm)) {
+        for entry in self.slots.borrow().iter().flatten() {
+            if entry.alarm.scheduled.get() == entry.tick {
+                f(&entry.alarm);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wheel_at(now: Millis) -> Wheel {
+        let wheel = Wheel::new();
+        wheel.advance(now);
+        wheel
+    }
+
+    #[test]
+    fn never_early_and_at_most_a_tick_late() {
+        for deadline in [0, 1, 19, 20, 21, 400, 10_239, 10_240, 10_241, 65_000] {
+            let wheel = wheel_at(0);
+            let alarm = Alarm::new(NO_FD);
+            wheel.set(&alarm, Slot::Up, deadline, Act::Wake);
+            let mut now = 0;
+            while !alarm.has_expired(Slot::Up) {
+                now += 5;
+                wheel.advance(now);
+                assert!(now < deadline + 100, "{deadline} did not fire");
+            }
+            assert!(now >= deadline, "{deadline} fired at {now}");
+            assert!(now <= deadline + 2 * TICK_MILLIS, "{deadline} fired at {now}");
+        }
+    }
+
+    #[test]
+    fn a_deadline_moves_either_way() {
+        let wheel = wheel_at(0);
+        let alarm = Alarm::new(NO_FD);
+        wheel.set(&alarm, Slot::Down, 1_000, Act::Wake);
+        wheel.set(&alarm, Slot::Down, 60_000, Act::Wake);
+        wheel.advance(30_000);
+        assert!(!alarm.has_expired(Slot::Down));
+        wheel.set(&alarm, Slot::Down, 31_000, Act::Wake);
+        wheel.advance(31_040);
+        assert!(alarm.take_expired(Slot::Down));
+        wheel.advance(100_000);
+        assert!(!alarm.has_expired(Slot::Down));
+        assert!(wheel.is_empty());
+    }
+
+    #[test]
+    fn setting_the_same_deadline_again_and_again_adds_no_entries() {
+        let wheel = wheel_at(0);
+        let alarm = Alarm::new(NO_FD);
+        for now in 0..5_000 {
+            wheel.set(&alarm, Slot::Down, now + 60_000, Act::Wake);
+            wheel.advance(now);
+        }
+        assert!(wheel.entries.get() <= 1);
+    }
+
+    #[test]
+    fn a_retired_alarm_does_nothing() {
+        let wheel = wheel_at(0);
+        let alarm = Alarm::new(NO_FD);
+        wheel.set(&alarm, Slot::Up, 100, Act::EndClient);
+        alarm.retire();
+        wheel.advance(1_000);
+        assert!(!alarm.has_expired(Slot::Up));
+        assert!(wheel.is_empty());
+    }
+
+    #[test]
+    fn a_long_pause_fires_everything_due() {
+        let wheel = wheel_at(0);
+        let alarms: Vec<_> = (0..100).map(|_| Alarm::new(NO_FD)).collect();
+        for (i, alarm) in (0..).zip(&alarms) {
+            wheel.set(alarm, Slot::Up, i * 97, Act::Wake);
+        }
+        wheel.advance(1_000_000);
+        assert!(alarms.iter().all(|a| a.has_expired(Slot::Up)));
+    }
+}

@@ -1,0 +1,14 @@
+//! Endpoint tables: immutable snapshots, published by generation.
+//!
+//! **Invariant:** a [`Table`] never changes once published; the only door to one is
+//! [`Publisher`]. Shards read through a [`Reader`]: one atomic load per request.
+
+mod publish;
+mod snapshot;
+mod spec;
+
+pub use publish::{Change, Publisher};
+pub(crate) use publish::{Doorbell, Reader};
+pub(crate) use snapshot::FunctionRef;
+pub use snapshot::{Endpoint, Function, Table};
+pub use spec::{Address, FunctionId, FunctionSpec, Retry, Settings};

@@ -1,0 +1,152 @@
+//! `Table`, `Function`, `Endpoint`: plain data and one lookup.
+
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32};
+
+use crate::metrics::FunctionCounters;
+use crate::table::spec::{Address, FunctionId, FunctionSpec, Settings};
+
+/// An immutable map from the name in a path to a function.
+#[derive(Debug, Default)]
+pub struct Table {
+    /// Keys are `name` (default namespace only) and `name.namespace`; values index `functions`.
+    names: HashMap<Box<[u8]>, u32>,
+    functions: Box<[Arc<Function>]>,
+}
+
+/// One function's row.
+#[derive(Debug)]
+pub struct Function {
+    /// Name and namespace.
+    pub id: FunctionId,
+    /// `Host` of the requests sent to it.
+    pub(crate) authority: Box<[u8]>,
+    /// See [`FunctionSpec::path_prefix`].
+    pub(crate) path_prefix: Option<Box<[u8]>>,
+    /// Replicas that are ready; empty parks the callers.
+    pub(crate) endpoints: Box<[Endpoint]>,
+    /// Limits and policies.
+    pub(crate) settings: Settings,
+    /// Set once the [`Demand`](crate::Demand) callback was told of this row.
+    pub(crate) demanded: AtomicBool,
+    /// State that outlives this row: counters and the in-flight count.
+    pub(crate) shared: Arc<FunctionShared>,
+}
+
+/// State of a function that outlives the rows which describe it.
+#[derive(Debug)]
+pub(crate) struct FunctionShared {
+    /// Per-shard counters.
+    pub(crate) counters: FunctionCounters,
+    /// Requests in flight over all shards; kept only when a row sets `inflight_max`.
+    pub(crate) inflight: AtomicU32,
+}
+
+/// One replica.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Dense index into the shards' endpoint state; reused after a removal.
+    pub(crate) slot: u32,
+    /// Never reused: tells a slot's present owner from an earlier one.
+    pub(crate) serial: u64,
+    /// Where it listens.
+    pub(crate) address: Arc<Address>,
+}
+
+impl Table {
+    /// Looks a name up as it stands in the path: `name` or `name.namespace`.
+    #[must_use]
+    pub fn lookup(&self, name: &[u8]) -> Option<&Arc<Function>> {
+        self.functions.get(self.index(name)? as usize)
+    }
+
+    /// The position of a name's function, for a reference that does not count.
+    pub(crate) fn index(&self, name: &[u8]) -> Option<u32> {
+        self.names.get(name).copied()
+    }
+
+    /// Every endpoint of every function.
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.functions.iter().flat_map(|f| f.endpoints.iter())
+    }
+
+    /// Number of routable names (aliases count).
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether the table routes nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    pub(crate) fn build<'a>(
+        functions: impl ExactSizeIterator<Item = &'a (bool, Arc<Function>)>,
+    ) -> Self {
+        let mut names = HashMap::with_capacity(functions.len().saturating_mul(2));
+        let mut rows = Vec::with_capacity(functions.len());
+        for (index, (bare_alias, function)) in (0u32..).zip(functions) {
+            let id = &function.id;
+            let full = format!("{}.{}", id.name, id.namespace);
+            names.insert(full.into_bytes().into_boxed_slice(), index);
+            if *bare_alias {
+                names.insert(id.name.as_str().as_bytes().into(), index);
+            }
+            rows.push(Arc::clone(function));
+        }
+        Self {
+            names,
+            functions: rows.into_boxed_slice(),
+        }
+    }
+}
+
+/// One exchange's hold on a function: keeps the table by the shard-local count, so that no
+/// shared cache line is written per request.
+#[derive(Clone)]
+pub(crate) struct FunctionRef {
+    table: Rc<Arc<Table>>,
+    /// `index < table.functions.len()`
+    index: u32,
+}
+
+impl FunctionRef {
+    pub(crate) fn find(table: &Rc<Arc<Table>>, name: &[u8]) -> Option<Self> {
+        let index = table.index(name)?;
+        Some(Self {
+            table: Rc::clone(table),
+            index,
+        })
+    }
+}
+
+impl Deref for FunctionRef {
+    type Target = Function;
+
+    fn deref(&self) -> &Function {
+        &self.table.functions[self.index as usize]
+    }
+}
+
+impl Function {
+    pub(crate) fn new(
+        spec: FunctionSpec,
+        endpoints: Box<[Endpoint]>,
+        shared: Arc<FunctionShared>,
+    ) -> Self {
+        Self {
+            id: spec.id,
+            authority: spec.authority.into_bytes().into_boxed_slice(),
+            path_prefix: spec.path_prefix.map(|p| p.into_bytes().into_boxed_slice()),
+            endpoints,
+            settings: spec.settings,
+            demanded: AtomicBool::new(false),
+            shared,
+        }
+    }
+}

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Installs what the tests use besides Rust: wrk, Python 3 and Node.js from the distribution.
+set -euo pipefail
+
+missing=()
+command -v wrk >/dev/null || missing+=(wrk)
+command -v python3 >/dev/null || missing+=(python3)
+command -v node >/dev/null || missing+=(nodejs)
+command -v curl >/dev/null || missing+=(curl)
+command -v cc >/dev/null || missing+=(build-essential)
+[ "${#missing[@]}" = 0 ] && exit 0
+
+sudo=()
+[ "$(id -u)" = 0 ] || sudo=(sudo)
+if ! command -v apt-get >/dev/null; then
+  echo "install these first: ${missing[*]}" >&2
+  exit 1
+fi
+"${sudo[@]}" apt-get update -qq
+DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq "${missing[@]}"

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# All that CI runs: installs what the tests need, checks, builds, tests on every driver.
+#   scripts/test.sh          at most 40 minutes from a cold cache on 2 cores
+#   scripts/test.sh --long   also big bodies, long streams, many connections, criterion
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+long=0
+for argument in "$@"; do
+  case "$argument" in
+    --long) long=1 ;;
+    *) echo "usage: scripts/test.sh [--long]" >&2; exit 2 ;;
+  esac
+done
+
+step() { printf '\n== %s\n' "$*"; }
+
+scripts/install.sh
+
+mkdir -p target
+scripts/check.sh
+
+# A test that hangs ends the run instead of holding it for ever.
+limit() { timeout --kill-after=10 "$@"; }
+
+step "unit tests, codec, tidy"
+limit 900 cargo test --workspace --locked --exclude ringway-tests
+limit 600 cargo test --package ringway-tests --locked --test tidy --test codec
+limit 300 cargo test --package ringway-proxy --locked --doc
+cargo build --package ringway-tests --bins --locked
+
+for driver in io_uring epoll refused; do
+  step "the gateway from outside, driver: $driver"
+  RINGWAY_TEST_DRIVER=$driver limit 900 \
+    cargo test --package ringway-tests --locked --test e2e -- --test-threads 4
+done
+
+step "the main job, release build"
+cargo build --release --locked
+limit 600 scripts/main_job.sh
+
+if [ "$long" = 1 ]; then
+  step "long runs"
+  limit 7200 scripts/main_job.sh --long
+  cargo bench --package ringway-bench --locked
+fi
+echo
+echo "all passed"

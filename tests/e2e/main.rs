@@ -1,0 +1,15 @@
+//! The gateway as its users see it: one binary of tests, one module per concern. Runs once per
+//! driver (`RINGWAY_TEST_DRIVER`).
+
+mod body;
+mod deploy;
+mod driver;
+mod expect;
+mod failure;
+mod head;
+mod idle;
+mod invoke;
+mod lifecycle;
+mod park;
+mod stream;
+mod websocket;

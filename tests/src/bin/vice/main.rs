@@ -1,0 +1,66 @@
+//! A function whose path chooses how it misbehaves. Listens on `$PORT` (loopback), or on the
+//! Unix socket `$RINGWAY_SOCKET` when that is set; std only, one thread per connection.
+
+mod request;
+mod vices;
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::time::Duration;
+
+/// A connection, TCP or Unix.
+pub(crate) trait Stream: Read + Write + Send {
+    /// A second handle for reading while another thread writes.
+    fn twin(&self) -> Box<dyn Stream>;
+    /// Closes with a reset instead of an end.
+    fn reset(&self);
+}
+
+impl Stream for TcpStream {
+    fn twin(&self) -> Box<dyn Stream> {
+        Box::new(self.try_clone().expect("a descriptor for the twin"))
+    }
+
+    #[expect(unsafe_code, reason = "std cannot set SO_LINGER to zero on stable")]
+    fn reset(&self) {
+        use std::os::fd::AsRawFd;
+        let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+        let size = u32::try_from(size_of_val(&linger)).unwrap_or(0);
+        // SAFETY: pointer and size are of one live struct.
+        unsafe {
+            let value = (&raw const linger).cast();
+            libc::setsockopt(self.as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER, value, size);
+        }
+    }
+}
+
+impl Stream for UnixStream {
+    fn twin(&self) -> Box<dyn Stream> {
+        Box::new(self.try_clone().expect("a descriptor for the twin"))
+    }
+
+    fn reset(&self) {}
+}
+
+fn main() {
+    if let Some(delay) = std::env::var("VICE_START_MS").ok().and_then(|ms| ms.parse().ok()) {
+        std::thread::sleep(Duration::from_millis(delay));
+    }
+    if std::env::var("VICE_EXIT").is_ok() {
+        std::process::exit(3);
+    }
+    if let Ok(path) = std::env::var("RINGWAY_SOCKET") {
+        let listener = UnixListener::bind(path).expect("bind RINGWAY_SOCKET");
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || vices::serve(Box::new(stream)));
+        }
+        return;
+    }
+    let port: u16 = std::env::var("PORT").ok().and_then(|p| p.parse().ok()).expect("PORT");
+    let listener = TcpListener::bind(("127.0.0.1", port)).expect("bind PORT");
+    for stream in listener.incoming().flatten() {
+        let _ = stream.set_nodelay(true);
+        std::thread::spawn(move || vices::serve(Box::new(stream)));
+    }
+}

@@ -1,0 +1,305 @@
+//! The real binary, started on free loopback ports with a data folder of its own.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::client::{Reply, request};
+use crate::wait::eventually;
+
+/// A running gateway; killed when dropped, its functions with it.
+pub struct Gateway {
+    child: Option<Child>,
+    /// Where clients connect.
+    pub address: SocketAddr,
+    /// Where Prometheus scrapes.
+    pub metrics: SocketAddr,
+    /// The data folder; survives [`Gateway::restart`].
+    pub data: TempDir,
+    settings: Vec<(String, String)>,
+}
+
+/// A function to deploy.
+pub struct Deployment {
+    body: Value,
+}
+
+impl Deployment {
+    /// A function `name` that runs `command` per request.
+    #[must_use]
+    pub fn streaming(name: &str, command: &str) -> Self {
+        let body = json!({"service": name, "image": "test", "envProcess": command, "envVars": {}});
+        Self { body }
+    }
+
+    /// A long-lived function `name` that runs `command` and listens on `$PORT`.
+    #[must_use]
+    pub fn http(name: &str, command: &str) -> Self {
+        Self::streaming(name, command).env("mode", "http")
+    }
+
+    /// The function that misbehaves by path.
+    #[must_use]
+    pub fn vice(name: &str) -> Self {
+        Self::http(name, &vice())
+    }
+
+    /// Sets an environment variable.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.body["envVars"][name] = value.into();
+        self
+    }
+
+    /// Sets a label.
+    #[must_use]
+    pub fn label(mut self, name: &str, value: &str) -> Self {
+        self.body["labels"][name] = value.into();
+        self
+    }
+
+    /// Sets an annotation.
+    #[must_use]
+    pub fn annotation(mut self, name: &str, value: &str) -> Self {
+        self.body["annotations"][name] = value.into();
+        self
+    }
+
+    /// Asks for this many replicas.
+    #[must_use]
+    pub fn replicas(self, n: u32) -> Self {
+        self.label("com.openfaas.scale.min", &n.to_string())
+    }
+
+    /// The document.
+    #[must_use]
+    pub fn json(&self) -> String {
+        self.body.to_string()
+    }
+}
+
+impl Gateway {
+    /// Starts with default settings.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// Starts with settings, by the names of their environment variables.
+    #[must_use]
+    pub fn with(settings: &[(&str, &str)]) -> Self {
+        let settings = settings.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+        let data = tempfile::tempdir().expect("a temporary folder");
+        let mut gateway = Self {
+            child: None,
+            address: ([127, 0, 0, 1], 0).into(),
+            metrics: ([127, 0, 0, 1], 0).into(),
+            data,
+            settings,
+        };
+        gateway.launch();
+        gateway
+    }
+
+    fn launch(&mut self) {
+        self.address.set_port(free_port());
+        self.metrics.set_port(free_port());
+        let mut command = command();
+        command
+            .env("RINGWAY_LISTEN", self.address.to_string())
+            .env("RINGWAY_METRICS_LISTEN", self.metrics.to_string())
+            .env("RINGWAY_DATA", self.data.path())
+            .env("RINGWAY_SHARDS", "2")
+            .envs(self.settings.iter().map(|(k, v)| (k, v)))
+            .stdin(Stdio::null());
+        if let Ok(log) = std::fs::File::create(self.log_path()) {
+            command.stderr(log);
+        }
+        self.child = Some(command.spawn().expect("the ringway binary starts"));
+        let patience = Duration::from_secs(15);
+        let ready = |path| request(self.address, "GET", path, &[], b"").is_ok_and(|r| r.status == 200);
+        let until = Instant::now() + patience;
+        while !ready("/readyz") {
+            let log = std::fs::read_to_string(self.log_path()).unwrap_or_default();
+            assert!(Instant::now() < until, "the gateway is not ready; its log:\n{log}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Where its log is written.
+    #[must_use]
+    pub fn log_path(&self) -> PathBuf {
+        self.data.path().with_extension("log")
+    }
+
+    /// Its log so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    /// The process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().map_or(0, Child::id)
+    }
+
+    /// Kills it as `kill -9` does, and waits.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Starts it again on the same data folder (other ports).
+    pub fn restart(&mut self) {
+        self.kill();
+        // The folder's lock goes with the last process that holds it.
+        std::thread::sleep(Duration::from_millis(200));
+        self.launch();
+    }
+
+    /// Asks it to end, and waits; the exit code.
+    pub fn terminate(&mut self) -> Option<i32> {
+        let mut child = self.child.take()?;
+        signal(child.id(), libc::SIGTERM);
+        child.wait().ok()?.code()
+    }
+
+    /// One request on a connection of its own.
+    #[must_use]
+    pub fn call(&self, method: &str, target: &str, body: &[u8]) -> Reply {
+        let reply = request(self.address, method, target, &[], body);
+        reply.unwrap_or_else(|e| panic!("{method} {target}: {e}\n{}", self.log()))
+    }
+
+    /// Deploys and expects 202.
+    pub fn deploy(&self, deployment: &Deployment) {
+        let body = deployment.json();
+        let reply = self.call("POST", "/system/functions", body.as_bytes());
+        assert_eq!(reply.status, 202, "{body}: {}", reply.text());
+    }
+
+    /// Deploys and waits until `replicas` are available.
+    pub fn deploy_ready(&self, deployment: &Deployment, replicas: u64) {
+        self.deploy(deployment);
+        let name = deployment.body["service"].as_str().unwrap_or_default();
+        self.await_replicas(name, replicas);
+    }
+
+    /// Waits until a function has exactly this many available replicas.
+    pub fn await_replicas(&self, name: &str, replicas: u64) {
+        eventually(&format!("{replicas} replicas of {name}"), Duration::from_secs(20), || {
+            (self.status(name)?["availableReplicas"].as_u64().unwrap_or(0) == replicas).then_some(())
+        });
+    }
+
+    /// A function's status document.
+    #[must_use]
+    pub fn status(&self, name: &str) -> Option<Value> {
+        let reply = self.call("GET", &format!("/system/function/{name}"), b"");
+        (reply.status == 200).then(|| serde_json::from_slice(&reply.body).ok())?
+    }
+
+    /// Scales a function.
+    pub fn scale(&self, name: &str, replicas: u64) {
+        let body = json!({"serviceName": name, "replicas": replicas}).to_string();
+        let target = format!("/system/scale-function/{name}");
+        let reply = self.call("POST", &target, body.as_bytes());
+        assert_eq!(reply.status, 202, "{}", reply.text());
+    }
+
+    /// The metrics page.
+    #[must_use]
+    pub fn metrics_text(&self) -> String {
+        request(self.metrics, "GET", "/metrics", &[], b"").map(|r| r.text()).unwrap_or_default()
+    }
+
+    /// One metric's value by its full series, such as `name{label="value"}`.
+    #[must_use]
+    pub fn metric(&self, series: &str) -> Option<f64> {
+        let text = self.metrics_text();
+        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.and_then(|v| v.trim().parse().ok())
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = std::fs::remove_file(self.log_path());
+    }
+}
+
+/// Sends a signal by process id.
+#[expect(unsafe_code, reason = "kill(2) has no safe wrapper in std")]
+fn signal(pid: u32, signal: i32) {
+    let pid = libc::pid_t::try_from(pid).unwrap_or(0);
+    assert!(pid > 1, "never a group, never everyone");
+    // SAFETY: no memory is involved.
+    unsafe { libc::kill(pid, signal) };
+}
+
+/// The command that starts the gateway under the driver the suite runs with:
+/// `RINGWAY_TEST_DRIVER` is `io_uring` (default), `epoll`, or `refused` (a seccomp filter).
+fn command() -> Command {
+    match std::env::var("RINGWAY_TEST_DRIVER").as_deref() {
+        Ok("refused") => {
+            let mut command = Command::new(sibling("without-io-uring"));
+            command.arg(binary());
+            command
+        }
+        driver => {
+            let mut command = Command::new(binary());
+            command.env("RINGWAY_DRIVER", driver.unwrap_or("io_uring"));
+            command
+        }
+    }
+}
+
+/// The `ringway` binary of this build; built if it is not there or not new.
+#[must_use]
+pub fn binary() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT
+        .get_or_init(|| {
+            let mut build = Command::new(env!("CARGO"));
+            build.args(["build", "--quiet", "--package", "ringway-control", "--bin", "ringway"]);
+            if !cfg!(debug_assertions) {
+                build.arg("--release");
+            }
+            let status = build.current_dir(env!("CARGO_MANIFEST_DIR")).status();
+            assert!(status.is_ok_and(|s| s.success()), "the ringway binary does not build");
+            sibling("ringway")
+        })
+        .clone()
+}
+
+/// The command line of the function that misbehaves by path.
+#[must_use]
+pub fn vice() -> String {
+    sibling("vice").display().to_string()
+}
+
+/// A binary beside the one that runs (which lies in `deps`).
+fn sibling(name: &str) -> PathBuf {
+    let mut path = std::env::current_exe().expect("this program's path");
+    path.pop();
+    if path.ends_with("deps") {
+        path.pop();
+    }
+    path.join(name)
+}
+
+/// A port that was free a moment ago.
+#[must_use]
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("its address").port()
+}
