@@ -1,7 +1,6 @@
 //! Lookup by name in tables of 10, 1,000 and 100,000 functions. The names looked up are the same
 //! ten in every table, in turn: what is compared is the cost of the table's size, not of the
 //! processor's caches.
-#![expect(missing_docs, reason = "criterion's macros make undocumented items")]
 
 use std::hint::black_box;
 
@@ -30,8 +29,9 @@ fn lookup(c: &mut Criterion) {
         publisher.publish((0..size).map(|i| Change::Put(spec(i))));
         let table = publisher.current();
         for (form, suffix) in [("name", ""), ("name.namespace", ".openfaas-fn")] {
-            let names: Vec<Vec<u8>> =
-                (0..10).map(|i| format!("function-{i:06}{suffix}").into_bytes()).collect();
+            let names: Vec<Vec<u8>> = (0..10)
+                .map(|i| format!("function-{i:06}{suffix}").into_bytes())
+                .collect();
             let mut next = names.iter().cycle();
             group.bench_function(BenchmarkId::new(form, size), |b| {
                 b.iter(|| {

@@ -4,7 +4,11 @@
 //! cargo run --package ringway-proxy --example static -- 127.0.0.1:8080 hello=127.0.0.1:9000
 //! curl http://127.0.0.1:8080/function/hello
 //! ```
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example talks to a person")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "an example talks to a person"
+)]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,7 +29,9 @@ fn main() {
     };
     match Gateway::start(config(listen), Arc::new(NoDemand)) {
         Ok(gateway) => {
-            gateway.publisher().publish(functions.into_iter().map(Change::Put));
+            gateway
+                .publisher()
+                .publish(functions.into_iter().map(Change::Put));
             let driver = gateway.driver().driver.name();
             println!("listening on http://{} with {driver}", gateway.local_addr());
             loop {

@@ -105,7 +105,6 @@ labels! {
     }
 }
 
-
 /// Why an exchange got no answer from its function; each has one reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {

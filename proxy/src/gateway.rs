@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use crate::config::{AccessLog, Config};
 use crate::demand::Demand;
 use crate::limits;
-use crate::metrics::{FunctionSnapshot, LogRing, LogWriter, ShardCounters, ShardSnapshot, Snapshot};
+use crate::metrics::{
+    FunctionSnapshot, LogRing, LogWriter, ShardCounters, ShardSnapshot, Snapshot,
+};
 use crate::runtime::{self, Choice};
 use crate::shard::inbox::Inbox;
 use crate::shard::{Setup, Shard};
@@ -115,8 +117,8 @@ impl Gateway {
     pub fn start(config: Config, demand: Arc<dyn Demand>) -> Result<Self, StartError> {
         let choice = runtime::choose(config.driver).map_err(StartError::Driver)?;
         let count = config.shards.max(1);
-        let listeners = bind_all(config.listen, count)
-            .map_err(|e| StartError::Listen(config.listen, e))?;
+        let listeners =
+            bind_all(config.listen, count).map_err(|e| StartError::Listen(config.listen, e))?;
         let address = listeners
             .first()
             .map_or(Ok(config.listen), socket2_address)
@@ -219,7 +221,11 @@ impl Gateway {
                 .iter()
                 .map(|f| FunctionSnapshot::of(f))
                 .collect(),
-            shards: self.shards.iter().map(|s| ShardSnapshot::of(s.counters)).collect(),
+            shards: self
+                .shards
+                .iter()
+                .map(|s| ShardSnapshot::of(s.counters))
+                .collect(),
         }
     }
 
@@ -344,7 +350,11 @@ fn bind_all(address: SocketAddr, count: usize) -> io::Result<Vec<std::net::TcpLi
 
 fn bind(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {
     use socket2::{Domain, Protocol, Socket, Type};
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     if address.is_ipv6() {
         let any = address.ip() == IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED);
         socket.set_only_v6(!any)?;
@@ -365,7 +375,10 @@ fn socket2_address(listener: &std::net::TcpListener) -> io::Result<SocketAddr> {
 }
 
 /// The soft limit of descriptors, raised to the hard one.
-#[expect(unsafe_code, reason = "getrlimit and setrlimit have no safe wrapper among our crates")]
+#[expect(
+    unsafe_code,
+    reason = "getrlimit and setrlimit have no safe wrapper among our crates"
+)]
 fn rlimit_nofile() -> u64 {
     let mut limit = libc::rlimit {
         rlim_cur: 0,

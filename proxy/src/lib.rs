@@ -18,10 +18,10 @@ mod endpoint;
 mod fault;
 mod gateway;
 mod name;
-mod runtime;
-mod shard;
 #[doc(hidden)]
 pub mod route;
+mod runtime;
+mod shard;
 
 pub use config::{AccessLog, Cidr, Config, DriverChoice};
 pub use demand::{Demand, NoDemand};

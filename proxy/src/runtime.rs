@@ -97,9 +97,11 @@ fn probe() -> Result<(Flags, Option<io::Error>), String> {
     for flags in Flags::ALL {
         match flags.builder().build(8) {
             Ok(_) if !monoio::utils::detect_uring() => {
-                return Err("this kernel's io_uring lacks operations that are needed (5.6 or \
+                return Err(
+                    "this kernel's io_uring lacks operations that are needed (5.6 or \
                             later has them)"
-                    .into());
+                        .into(),
+                );
             }
             Ok(_) => return Ok((flags, refused)),
             Err(e) => refused = Some(e),

@@ -22,9 +22,13 @@ fn bodies_of_every_size_come_back_whole() {
     let gateway = Gateway::start();
     gateway.deploy_ready(&Deployment::vice("vice"), 1);
     let mut client = Client::connect(gateway.address).unwrap();
-    for n in [1, 2, 1000, 3071, 3072, 3073, 4096, 16_384, 65_536, 262_144, 1_000_003] {
+    for n in [
+        1, 2, 1000, 3071, 3072, 3073, 4096, 16_384, 65_536, 262_144, 1_000_003,
+    ] {
         let body = noise(n, n as u64);
-        let reply = client.request("POST", "/function/vice/echo", &[], &body).unwrap();
+        let reply = client
+            .request("POST", "/function/vice/echo", &[], &body)
+            .unwrap();
         assert!(reply.body == body, "{n} bytes");
     }
 }
@@ -40,7 +44,10 @@ fn a_function_that_answers_while_it_reads_never_blocks() {
         let mut client = Client::connect(gateway.address).unwrap();
         let mut writer = client.stream().try_clone().unwrap();
         let sent = body.clone();
-        let head = format!("POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", sent.len());
+        let head = format!(
+            "POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n",
+            sent.len()
+        );
         let up = std::thread::spawn(move || {
             writer.write_all(head.as_bytes()).unwrap();
             writer.write_all(&sent).unwrap();
@@ -67,8 +74,15 @@ fn chunked_bodies_pass_in_any_pieces() {
         client.send(&body[split..]).unwrap();
         let reply = client.reply("POST").unwrap();
         let text = reply.text();
-        assert!(text.to_ascii_lowercase().contains("transfer-encoding: chunked"), "{text}");
-        assert!(text.ends_with("\r\n\r\nhello world"), "split at {split}: {text}");
+        assert!(
+            text.to_ascii_lowercase()
+                .contains("transfer-encoding: chunked"),
+            "{text}"
+        );
+        assert!(
+            text.ends_with("\r\n\r\nhello world"),
+            "split at {split}: {text}"
+        );
     }
 }
 
@@ -76,8 +90,14 @@ fn chunked_bodies_pass_in_any_pieces() {
 fn content_length_is_kept_for_the_function() {
     let gateway = Gateway::start();
     gateway.deploy(&Deployment::vice("vice"));
-    let text = gateway.call("POST", "/function/vice/raw", b"12345").text().to_ascii_lowercase();
-    assert!(text.contains("content-length: 5\r\n") && !text.contains("transfer-encoding"), "{text}");
+    let text = gateway
+        .call("POST", "/function/vice/raw", b"12345")
+        .text()
+        .to_ascii_lowercase();
+    assert!(
+        text.contains("content-length: 5\r\n") && !text.contains("transfer-encoding"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -85,9 +105,16 @@ fn trailers_pass_to_a_client_that_asked() {
     let gateway = Gateway::start();
     gateway.deploy(&Deployment::vice("vice"));
     let mut client = Client::connect(gateway.address).unwrap();
-    let reply = client.request("GET", "/function/vice/trailers", &[("TE", "trailers"), ("Connection", "TE")], b"");
+    let reply = client.request(
+        "GET",
+        "/function/vice/trailers",
+        &[("TE", "trailers"), ("Connection", "TE")],
+        b"",
+    );
     assert_eq!(reply.unwrap().trailers, ["X-Sum: 42"]);
-    let reply = client.request("GET", "/function/vice/trailers", &[], b"").unwrap();
+    let reply = client
+        .request("GET", "/function/vice/trailers", &[], b"")
+        .unwrap();
     assert_eq!((reply.text().as_str(), reply.trailers.len()), ("body", 0));
     client
         .send(b"POST /function/vice/raw HTTP/1.1\r\nHost: a\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nX-Sum: 7\r\n\r\n")
@@ -102,7 +129,9 @@ fn a_reply_without_framing_is_chunked_for_the_client() {
     gateway.deploy(&Deployment::vice("vice"));
     let mut client = Client::connect(gateway.address).unwrap();
     for _ in 0..3 {
-        let reply = client.request("GET", "/function/vice/until-close", &[], b"").unwrap();
+        let reply = client
+            .request("GET", "/function/vice/until-close", &[], b"")
+            .unwrap();
         assert_eq!(reply.header("transfer-encoding"), Some("chunked"));
         assert!(reply.complete);
         assert_eq!(reply.text(), "until close");
@@ -134,7 +163,9 @@ fn half_a_body_is_an_error_for_the_client_and_a_cut_for_the_function() {
     let gateway = Gateway::start();
     gateway.deploy(&Deployment::vice("vice"));
     let mut client = Client::connect(gateway.address).unwrap();
-    client.send(b"POST /function/vice/raw HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf").unwrap();
+    client
+        .send(b"POST /function/vice/raw HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf")
+        .unwrap();
     client.stream().shutdown(std::net::Shutdown::Write).unwrap();
     assert_eq!(client.reply("POST").unwrap().status, 400);
     let mut client = Client::connect(gateway.address).unwrap();
@@ -150,7 +181,9 @@ fn a_half_closed_client_still_gets_its_answer() {
     let gateway = Gateway::start();
     gateway.deploy(&Deployment::vice("vice"));
     let mut client = Client::connect(gateway.address).unwrap();
-    client.send(b"GET /function/vice/slow?ms=400 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    client
+        .send(b"GET /function/vice/slow?ms=400 HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
     client.stream().shutdown(std::net::Shutdown::Write).unwrap();
     assert_eq!(client.reply("GET").unwrap().text(), "slow");
 }
@@ -166,8 +199,13 @@ fn cut_replies_look_cut() {
         assert!(client.is_closed(Duration::from_secs(5)));
     }
     let mut client = Client::connect(gateway.address).unwrap();
-    client.send(b"GET /function/vice/cut-chunked HTTP/1.0\r\n\r\n").unwrap();
+    client
+        .send(b"GET /function/vice/cut-chunked HTTP/1.0\r\n\r\n")
+        .unwrap();
     let mut all = Vec::new();
     let end = client.stream().try_clone().unwrap().read_to_end(&mut all);
-    assert!(end.is_err(), "an HTTP/1.0 client learns of the cut by a reset: {all:?}");
+    assert!(
+        end.is_err(),
+        "an HTTP/1.0 client learns of the cut by a reset: {all:?}"
+    );
 }

@@ -10,7 +10,12 @@ fn the_driver_is_logged_and_exported() {
         _ => "io_uring",
     };
     let series = format!("ringway_driver{{driver=\"{wanted}\"}}");
-    assert_eq!(gateway.metric(&series), Some(1.0), "{}", gateway.metrics_text());
+    assert_eq!(
+        gateway.metric(&series),
+        Some(1.0),
+        "{}",
+        gateway.metrics_text()
+    );
     let log = gateway.log();
     assert!(log.contains(wanted), "{log}");
     if std::env::var("RINGWAY_TEST_DRIVER").as_deref() == Ok("refused") {

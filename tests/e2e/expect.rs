@@ -11,12 +11,20 @@ fn the_functions_own_100_is_passed_on_once() {
     let gateway = Gateway::start();
     gateway.deploy_ready(&Deployment::vice("vice"), 1);
     let mut client = Client::connect(gateway.address).unwrap();
-    client.send(format!("POST /function/vice/continue {HEAD}").as_bytes()).unwrap();
+    client
+        .send(format!("POST /function/vice/continue {HEAD}").as_bytes())
+        .unwrap();
     assert_eq!(client.any_reply("POST").unwrap().status, 100);
     client.send(b"hello").unwrap();
     let reply = client.any_reply("POST").unwrap();
     assert_eq!((reply.status, reply.text().as_str()), (200, "read 5"));
-    assert_eq!(client.request("GET", "/function/vice/x", &[], b"").unwrap().status, 200);
+    assert_eq!(
+        client
+            .request("GET", "/function/vice/x", &[], b"")
+            .unwrap()
+            .status,
+        200
+    );
 }
 
 #[test]
@@ -24,10 +32,15 @@ fn a_silent_function_does_not_keep_the_body_waiting() {
     let gateway = Gateway::start();
     gateway.deploy_ready(&Deployment::vice("vice"), 1);
     let mut client = Client::connect(gateway.address).unwrap();
-    client.send(format!("POST /function/vice/silent-continue {HEAD}").as_bytes()).unwrap();
+    client
+        .send(format!("POST /function/vice/silent-continue {HEAD}").as_bytes())
+        .unwrap();
     assert_eq!(client.any_reply("POST").unwrap().status, 100);
     client.send(b"hello").unwrap();
-    assert_eq!(client.any_reply("POST").unwrap().text(), "read without a word");
+    assert_eq!(
+        client.any_reply("POST").unwrap().text(),
+        "read without a word"
+    );
 }
 
 #[test]
@@ -35,17 +48,28 @@ fn a_final_answer_instead_of_100_ends_the_exchange() {
     let gateway = Gateway::start();
     gateway.deploy_ready(&Deployment::vice("vice"), 1);
     let mut client = Client::connect(gateway.address).unwrap();
-    client.send(format!("POST /function/vice/refuse-body {HEAD}").as_bytes()).unwrap();
+    client
+        .send(format!("POST /function/vice/refuse-body {HEAD}").as_bytes())
+        .unwrap();
     let reply = client.any_reply("POST").unwrap();
     assert_eq!(reply.status, 413);
-    assert!(client.is_closed(Duration::from_secs(5)), "a body that may or may not come is a desync");
+    assert!(
+        client.is_closed(Duration::from_secs(5)),
+        "a body that may or may not come is a desync"
+    );
 }
 
 #[test]
 fn unknown_expectations_are_refused() {
     let gateway = Gateway::start();
     gateway.deploy(&Deployment::vice("vice"));
-    let reply = ringway_tests::request(gateway.address, "POST", "/function/vice/x", &[("Expect", "tea")], b"x");
+    let reply = ringway_tests::request(
+        gateway.address,
+        "POST",
+        "/function/vice/x",
+        &[("Expect", "tea")],
+        b"x",
+    );
     assert_eq!(reply.unwrap().status, 417);
 }
 
@@ -54,9 +78,14 @@ fn early_hints_pass_and_a_flood_of_them_does_not() {
     let gateway = Gateway::start();
     gateway.deploy(&Deployment::vice("vice"));
     let mut client = Client::connect(gateway.address).unwrap();
-    client.send(b"GET /function/vice/hints HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    client
+        .send(b"GET /function/vice/hints HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
     let hint = client.any_reply("GET").unwrap();
-    assert_eq!((hint.status, hint.header("link")), (103, Some("</style.css>; rel=preload")));
+    assert_eq!(
+        (hint.status, hint.header("link")),
+        (103, Some("</style.css>; rel=preload"))
+    );
     assert_eq!(client.any_reply("GET").unwrap().text(), "hinted");
     let reply = gateway.call("GET", "/function/vice/flood?n=100", b"");
     assert_eq!(reply.status, 502);

@@ -8,9 +8,15 @@ fn refused(gateway: &Gateway, bytes: &[u8], status: u16) {
     let mut client = Client::connect(gateway.address).unwrap();
     client.send(bytes).unwrap();
     let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(120)]).into_owned();
-    let reply = client.reply("GET").unwrap_or_else(|e| panic!("{shown:?}: {e}"));
+    let reply = client
+        .reply("GET")
+        .unwrap_or_else(|e| panic!("{shown:?}: {e}"));
     assert_eq!(reply.status, status, "{shown:?}: {}", reply.text());
-    assert_eq!(reply.header("x-openfaas-internal"), Some("gateway"), "{shown:?}");
+    assert_eq!(
+        reply.header("x-openfaas-internal"),
+        Some("gateway"),
+        "{shown:?}"
+    );
     assert_eq!(reply.header("connection"), Some("close"), "{shown:?}");
     assert!(client.is_closed(Duration::from_secs(5)), "{shown:?}");
 }
@@ -41,8 +47,16 @@ fn smuggling_attempts_are_refused_and_the_connection_ends() {
         refused(&gateway, format!("{head}{case}").as_bytes(), 400);
     }
     refused(&gateway, b"GET /function/vice HTTP/1.1\r\n\r\n", 400);
-    refused(&gateway, b"GET /function/vice HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400);
-    refused(&gateway, b"GET /function/vice HTTP/2.0\r\nHost: a\r\n\r\n", 505);
+    refused(
+        &gateway,
+        b"GET /function/vice HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+        400,
+    );
+    refused(
+        &gateway,
+        b"GET /function/vice HTTP/2.0\r\nHost: a\r\n\r\n",
+        505,
+    );
     refused(&gateway, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505);
 }
 
@@ -64,10 +78,17 @@ fn limits_of_heads_and_targets() {
     refused(&gateway, fields(128).as_bytes(), 431);
     let big = |n: usize| {
         let one = format!("X-Big: {}\r\n", "b".repeat(8_000));
-        format!("GET /function/vice/x HTTP/1.1\r\nHost: a\r\n{}\r\n", one.repeat(n))
+        format!(
+            "GET /function/vice/x HTTP/1.1\r\nHost: a\r\n{}\r\n",
+            one.repeat(n)
+        )
     };
     client.send(big(7).as_bytes()).unwrap();
-    assert_eq!(client.reply("GET").unwrap().status, 200, "56 KB of head are fine");
+    assert_eq!(
+        client.reply("GET").unwrap().status,
+        200,
+        "56 KB of head are fine"
+    );
     refused(&gateway, big(9).as_bytes(), 431);
 }
 
@@ -104,6 +125,10 @@ fn every_split_of_a_request_is_the_same_request() {
         client.send(&bytes[..split]).unwrap();
         std::thread::sleep(Duration::from_millis(1));
         client.send(&bytes[split..]).unwrap();
-        assert_eq!(client.reply("POST").unwrap().text(), "vice POST /split", "split at {split}");
+        assert_eq!(
+            client.reply("POST").unwrap().text(),
+            "vice POST /split",
+            "split at {split}"
+        );
     }
 }

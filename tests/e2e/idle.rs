@@ -8,14 +8,28 @@ use ringway_tests::{Client, Deployment, Gateway, eventually};
 fn idle_connections_stay_and_answer_again() {
     let gateway = Gateway::start();
     gateway.deploy_ready(&Deployment::vice("vice"), 1);
-    let mut clients: Vec<Client> = (0..200).map(|_| Client::connect(gateway.address).unwrap()).collect();
+    let mut clients: Vec<Client> = (0..200)
+        .map(|_| Client::connect(gateway.address).unwrap())
+        .collect();
     for client in &mut clients {
-        assert_eq!(client.request("GET", "/function/vice/x", &[], b"").unwrap().status, 200);
+        assert_eq!(
+            client
+                .request("GET", "/function/vice/x", &[], b"")
+                .unwrap()
+                .status,
+            200
+        );
     }
     // Past the moment at which an idle connection gives its buffer back.
     std::thread::sleep(Duration::from_millis(1_500));
     for client in &mut clients {
-        assert_eq!(client.request("GET", "/function/vice/x", &[], b"").unwrap().status, 200);
+        assert_eq!(
+            client
+                .request("GET", "/function/vice/x", &[], b"")
+                .unwrap()
+                .status,
+            200
+        );
     }
 }
 
@@ -25,7 +39,13 @@ fn an_idle_connection_ends_after_its_timeout() {
         let gateway = Gateway::with(&[("RINGWAY_IDLE_TIMEOUT", timeout)]);
         gateway.deploy_ready(&Deployment::vice("vice"), 1);
         let mut client = Client::connect(gateway.address).unwrap();
-        assert_eq!(client.request("GET", "/function/vice/x", &[], b"").unwrap().status, 200);
+        assert_eq!(
+            client
+                .request("GET", "/function/vice/x", &[], b"")
+                .unwrap()
+                .status,
+            200
+        );
         assert!(!client.is_closed(Duration::from_millis(100)), "{timeout}");
         assert!(client.is_closed(Duration::from_secs(5)), "{timeout}");
     }
@@ -52,7 +72,13 @@ fn at_the_connection_limit_clients_wait_for_a_place() {
     let mut holders: Vec<Client> = Vec::new();
     for _ in 0..8 {
         let mut client = Client::connect(gateway.address).unwrap();
-        assert_eq!(client.request("GET", "/function/vice/x", &[], b"").unwrap().status, 200);
+        assert_eq!(
+            client
+                .request("GET", "/function/vice/x", &[], b"")
+                .unwrap()
+                .status,
+            200
+        );
         holders.push(client);
     }
     // The kernel completes these; the gateway accepts them as places fall free.
@@ -61,15 +87,24 @@ fn at_the_connection_limit_clients_wait_for_a_place() {
         .map(|_| {
             std::thread::spawn(move || {
                 let mut client = Client::connect(address).unwrap();
-                client.request("GET", "/function/vice/x", &[("Connection", "close")], b"").unwrap().status
+                client
+                    .request("GET", "/function/vice/x", &[("Connection", "close")], b"")
+                    .unwrap()
+                    .status
             })
         })
         .collect();
     std::thread::sleep(Duration::from_millis(300));
-    assert!(waiting.iter().all(|w| !w.is_finished()), "nobody is refused, nobody is served");
+    assert!(
+        waiting.iter().all(|w| !w.is_finished()),
+        "nobody is refused, nobody is served"
+    );
     drop(holders);
     eventually("the waiting clients", Duration::from_secs(10), || {
-        waiting.iter().all(std::thread::JoinHandle::is_finished).then_some(())
+        waiting
+            .iter()
+            .all(std::thread::JoinHandle::is_finished)
+            .then_some(())
     });
     for client in waiting {
         assert_eq!(client.join().unwrap(), 200);

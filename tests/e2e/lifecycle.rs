@@ -44,7 +44,11 @@ impl Load {
                 })
             })
             .collect();
-        Self { stop, threads, calls }
+        Self {
+            stop,
+            threads,
+            calls,
+        }
     }
 
     fn after(&self, more: u64) {
@@ -56,7 +60,10 @@ impl Load {
 
     fn finish(self) -> Vec<String> {
         self.stop.store(true, Ordering::Relaxed);
-        self.threads.into_iter().flat_map(|t| t.join().unwrap()).collect()
+        self.threads
+            .into_iter()
+            .flat_map(|t| t.join().unwrap())
+            .collect()
     }
 }
 
@@ -68,7 +75,10 @@ fn processes(text: &str) -> Vec<u32> {
             continue;
         };
         let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        if String::from_utf8_lossy(&line).replace('\0', " ").contains(text) {
+        if String::from_utf8_lossy(&line)
+            .replace('\0', " ")
+            .contains(text)
+        {
             found.push(pid);
         }
     }
@@ -87,12 +97,18 @@ fn kill(pid: u32) {
 fn killing_a_replica_costs_no_get_and_it_returns() {
     let gateway = Gateway::start();
     let mark = format!("kill-mark-{}", gateway.pid());
-    gateway.deploy_ready(&Deployment::http("vice", &format!("{} {mark}", vice())).replicas(3), 3);
+    gateway.deploy_ready(
+        &Deployment::http("vice", &format!("{} {mark}", vice())).replicas(3),
+        3,
+    );
     let load = Load::start(&gateway, "/function/vice/x", 8);
     load.after(500);
-    let replicas: Vec<u32> = processes(&mark).into_iter().filter(|p| {
-        std::fs::read_link(format!("/proc/{p}/exe")).is_ok_and(|exe| exe.ends_with("vice"))
-    }).collect();
+    let replicas: Vec<u32> = processes(&mark)
+        .into_iter()
+        .filter(|p| {
+            std::fs::read_link(format!("/proc/{p}/exe")).is_ok_and(|exe| exe.ends_with("vice"))
+        })
+        .collect();
     assert_eq!(replicas.len(), 3, "{replicas:?}");
     kill(replicas[0]);
     load.after(2_000);
@@ -114,25 +130,47 @@ fn replicas_share_the_load_and_scale() {
     assert_eq!(load.finish(), Vec::<String>::new());
     gateway.scale("vice", 0);
     gateway.await_replicas("vice", 0);
-    assert_eq!(gateway.status("vice").unwrap()["replicas"].as_u64().unwrap_or(0), 0);
+    assert_eq!(
+        gateway.status("vice").unwrap()["replicas"]
+            .as_u64()
+            .unwrap_or(0),
+        0
+    );
 }
 
 #[test]
 fn a_rolling_update_fails_no_call() {
     let gateway = Gateway::start();
-    let version = |v: &str| Deployment::vice("vice").env("VICE_ID", v).env("VICE_START_MS", "200").replicas(2);
+    let version = |v: &str| {
+        Deployment::vice("vice")
+            .env("VICE_ID", v)
+            .env("VICE_START_MS", "200")
+            .replicas(2)
+    };
     gateway.deploy_ready(&version("one"), 2);
     let load = Load::start(&gateway, "/function/vice/x", 8);
     load.after(300);
     let body = version("two").json();
-    assert!(matches!(gateway.call("PUT", "/system/functions", body.as_bytes()).status, 200 | 202));
+    assert!(matches!(
+        gateway
+            .call("PUT", "/system/functions", body.as_bytes())
+            .status,
+        200 | 202
+    ));
     eventually("the new version", Duration::from_secs(20), || {
-        gateway.call("GET", "/function/vice/x", b"").text().starts_with("two").then_some(())
+        gateway
+            .call("GET", "/function/vice/x", b"")
+            .text()
+            .starts_with("two")
+            .then_some(())
     });
     load.after(500);
     assert_eq!(load.finish(), Vec::<String>::new());
     for _ in 0..20 {
-        assert_eq!(gateway.call("GET", "/function/vice/x", b"").text(), "two GET /x");
+        assert_eq!(
+            gateway.call("GET", "/function/vice/x", b"").text(),
+            "two GET /x"
+        );
     }
 }
 
@@ -141,10 +179,21 @@ fn deleting_lets_calls_in_flight_finish() {
     let gateway = Gateway::start();
     gateway.deploy_ready(&Deployment::vice("vice"), 1);
     let address = gateway.address;
-    let slow = std::thread::spawn(move || request(address, "GET", "/function/vice/slow?ms=1500", &[], b"").unwrap().text());
+    let slow = std::thread::spawn(move || {
+        request(address, "GET", "/function/vice/slow?ms=1500", &[], b"")
+            .unwrap()
+            .text()
+    });
     let inflight = "gateway_function_invocation_inflight{function_name=\"vice.openfaas-fn\"}";
-    eventually("the call", Duration::from_secs(5), || (gateway.metric(inflight) == Some(1.0)).then_some(()));
-    assert_eq!(gateway.call("DELETE", "/system/functions", br#"{"functionName":"vice"}"#).status, 200);
+    eventually("the call", Duration::from_secs(5), || {
+        (gateway.metric(inflight) == Some(1.0)).then_some(())
+    });
+    assert_eq!(
+        gateway
+            .call("DELETE", "/system/functions", br#"{"functionName":"vice"}"#)
+            .status,
+        200
+    );
     assert_eq!(gateway.call("GET", "/function/vice/x", b"").status, 404);
     assert_eq!(slow.join().unwrap(), "slow");
 }
@@ -153,9 +202,17 @@ fn deleting_lets_calls_in_flight_finish() {
 fn a_killed_gateway_leaves_no_process_and_restarts_as_it_was() {
     let mut gateway = Gateway::start();
     let mark = format!("1{:06}", gateway.pid());
-    gateway.deploy_ready(&Deployment::http("vice", &vice()).replicas(2).env("VICE_ID", "kept"), 2);
+    gateway.deploy_ready(
+        &Deployment::http("vice", &vice())
+            .replicas(2)
+            .env("VICE_ID", "kept"),
+        2,
+    );
     // A grandchild that its parent does not wait for.
-    gateway.deploy(&Deployment::streaming("forker", &format!("sh -c 'sleep {mark} & setsid sleep {mark} & echo started'")));
+    gateway.deploy(&Deployment::streaming(
+        "forker",
+        &format!("sh -c 'sleep {mark} & setsid sleep {mark} & echo started'"),
+    ));
     assert!(gateway.call("GET", "/function/forker", b"").status < 600);
     eventually("the grandchildren", Duration::from_secs(5), || {
         (processes(&format!("sleep {mark}")).len() >= 2).then_some(())
@@ -163,13 +220,17 @@ fn a_killed_gateway_leaves_no_process_and_restarts_as_it_was() {
     let before = processes(gateway.data.path().to_str().unwrap());
     gateway.kill();
     eventually("every process to be gone", Duration::from_secs(2), || {
-        let left = processes(&format!("sleep {mark}")).len() + processes(gateway.data.path().to_str().unwrap()).len();
+        let left = processes(&format!("sleep {mark}")).len()
+            + processes(gateway.data.path().to_str().unwrap()).len();
         (left == 0).then_some(())
     });
     drop(before);
     gateway.restart();
     gateway.await_replicas("vice", 2);
-    assert_eq!(gateway.call("GET", "/function/vice/x", b"").text(), "kept GET /x");
+    assert_eq!(
+        gateway.call("GET", "/function/vice/x", b"").text(),
+        "kept GET /x"
+    );
     let listed: serde_json::Value =
         serde_json::from_slice(&gateway.call("GET", "/system/functions", b"").body).unwrap();
     assert_eq!(listed.as_array().map(Vec::len), Some(2), "{listed}");
@@ -199,13 +260,25 @@ fn sigterm_drains_and_exits_with_zero() {
     gateway.deploy_ready(&Deployment::vice("vice"), 1);
     let address = gateway.address;
     let mut idle = Client::connect(address).unwrap();
-    assert_eq!(idle.request("GET", "/function/vice/x", &[], b"").unwrap().status, 200);
-    let slow = std::thread::spawn(move || request(address, "GET", "/function/vice/slow?ms=1000", &[], b""));
+    assert_eq!(
+        idle.request("GET", "/function/vice/x", &[], b"")
+            .unwrap()
+            .status,
+        200
+    );
+    let slow = std::thread::spawn(move || {
+        request(address, "GET", "/function/vice/slow?ms=1000", &[], b"")
+    });
     let inflight = "gateway_function_invocation_inflight{function_name=\"vice.openfaas-fn\"}";
-    eventually("the call", Duration::from_secs(5), || (gateway.metric(inflight) == Some(1.0)).then_some(()));
+    eventually("the call", Duration::from_secs(5), || {
+        (gateway.metric(inflight) == Some(1.0)).then_some(())
+    });
     assert_eq!(gateway.terminate(), Some(0));
     let reply = slow.join().unwrap().unwrap();
-    assert_eq!((reply.text().as_str(), reply.header("connection")), ("slow", Some("close")));
+    assert_eq!(
+        (reply.text().as_str(), reply.header("connection")),
+        ("slow", Some("close"))
+    );
     assert!(idle.is_closed(Duration::from_secs(1)));
 }
 
@@ -216,14 +289,23 @@ fn a_second_gateway_on_the_same_folder_or_port_is_refused() {
     let run = |listen: &str, data: &std::path::Path| {
         let mut command = std::process::Command::new(ringway_tests::binary());
         let metrics = format!("127.0.0.1:{}", ringway_tests::free_port());
-        command.env("RINGWAY_LISTEN", listen).env("RINGWAY_METRICS_LISTEN", metrics).env("RINGWAY_DATA", data);
+        command
+            .env("RINGWAY_LISTEN", listen)
+            .env("RINGWAY_METRICS_LISTEN", metrics)
+            .env("RINGWAY_DATA", data);
         let out = command.output().unwrap();
-        (out.status.success(), String::from_utf8_lossy(&out.stderr).into_owned())
+        (
+            out.status.success(),
+            String::from_utf8_lossy(&out.stderr).into_owned(),
+        )
     };
     let other = tempfile::tempdir().unwrap();
     let (ok, said) = run(&port, other.path());
     assert!(!ok && said.contains(&port), "{said}");
     let free = format!("127.0.0.1:{}", ringway_tests::free_port());
     let (ok, said) = run(&free, gateway.data.path());
-    assert!(!ok && said.contains(gateway.data.path().to_str().unwrap()), "{said}");
+    assert!(
+        !ok && said.contains(gateway.data.path().to_str().unwrap()),
+        "{said}"
+    );
 }

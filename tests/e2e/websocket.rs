@@ -12,7 +12,9 @@ fn a_websocket_echoes_both_ways() {
     let gateway = Gateway::with(&[("RINGWAY_IDLE_TIMEOUT", "1s")]);
     gateway.deploy_ready(&Deployment::vice("vice"), 1);
     let stream = TcpStream::connect(gateway.address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
     let url = format!("ws://{}/function/vice/websocket", gateway.address);
     let (mut socket, reply) = tungstenite::client(url.as_str(), stream).unwrap();
     assert_eq!(reply.status(), 101);
@@ -45,7 +47,10 @@ fn frames_right_behind_the_clients_head_are_not_lost() {
     client.send(&bytes).unwrap();
     let reply = client.reply("GET").unwrap();
     assert_eq!(reply.status, 101);
-    assert_eq!(reply.header("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+    assert_eq!(
+        reply.header("sec-websocket-accept"),
+        Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+    );
     assert_eq!(client.exactly(7).unwrap(), b"\x81\x05first");
     assert_eq!(client.exactly(7).unwrap(), b"\x81\x05early");
     client.stream().flush().unwrap();
@@ -56,12 +61,34 @@ fn an_upgrade_the_function_declines_is_an_ordinary_reply() {
     let gateway = Gateway::start();
     gateway.deploy_ready(&Deployment::vice("vice"), 1);
     let mut client = Client::connect(gateway.address).unwrap();
-    let upgrade = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Key", "x")];
-    let reply = client.request("GET", "/function/vice/plain", &upgrade, b"").unwrap();
-    assert_eq!((reply.status, reply.text().as_str()), (200, "vice GET /plain"));
-    let reply = client.request("GET", "/function/vice/next", &[], b"").unwrap();
+    let upgrade = [
+        ("Connection", "Upgrade"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Key", "x"),
+    ];
+    let reply = client
+        .request("GET", "/function/vice/plain", &upgrade, b"")
+        .unwrap();
+    assert_eq!(
+        (reply.status, reply.text().as_str()),
+        (200, "vice GET /plain")
+    );
+    let reply = client
+        .request("GET", "/function/vice/next", &[], b"")
+        .unwrap();
     assert_eq!(reply.text(), "vice GET /next");
-    let h2c = [("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", "h2c"), ("HTTP2-Settings", "AAMAAABk")];
-    let seen = client.request("GET", "/function/vice/raw", &h2c, b"").unwrap().text().to_ascii_lowercase();
-    assert!(!seen.contains("upgrade") && !seen.contains("http2-settings"), "{seen}");
+    let h2c = [
+        ("Connection", "Upgrade, HTTP2-Settings"),
+        ("Upgrade", "h2c"),
+        ("HTTP2-Settings", "AAMAAABk"),
+    ];
+    let seen = client
+        .request("GET", "/function/vice/raw", &h2c, b"")
+        .unwrap()
+        .text()
+        .to_ascii_lowercase();
+    assert!(
+        !seen.contains("upgrade") && !seen.contains("http2-settings"),
+        "{seen}"
+    );
 }

@@ -93,7 +93,10 @@ impl Gateway {
     /// Starts with settings, by the names of their environment variables.
     #[must_use]
     pub fn with(settings: &[(&str, &str)]) -> Self {
-        let settings = settings.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+        let settings = settings
+            .iter()
+            .map(|(k, v)| ((*k).into(), (*v).into()))
+            .collect();
         let data = tempfile::tempdir().expect("a temporary folder");
         let mut gateway = Self {
             child: None,
@@ -122,11 +125,15 @@ impl Gateway {
         }
         self.child = Some(command.spawn().expect("the ringway binary starts"));
         let patience = Duration::from_secs(15);
-        let ready = |path| request(self.address, "GET", path, &[], b"").is_ok_and(|r| r.status == 200);
+        let ready =
+            |path| request(self.address, "GET", path, &[], b"").is_ok_and(|r| r.status == 200);
         let until = Instant::now() + patience;
         while !ready("/readyz") {
             let log = std::fs::read_to_string(self.log_path()).unwrap_or_default();
-            assert!(Instant::now() < until, "the gateway is not ready; its log:\n{log}");
+            assert!(
+                Instant::now() < until,
+                "the gateway is not ready; its log:\n{log}"
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -195,9 +202,17 @@ impl Gateway {
 
     /// Waits until a function has exactly this many available replicas.
     pub fn await_replicas(&self, name: &str, replicas: u64) {
-        eventually(&format!("{replicas} replicas of {name}"), Duration::from_secs(20), || {
-            (self.status(name)?["availableReplicas"].as_u64().unwrap_or(0) == replicas).then_some(())
-        });
+        eventually(
+            &format!("{replicas} replicas of {name}"),
+            Duration::from_secs(20),
+            || {
+                (self.status(name)?["availableReplicas"]
+                    .as_u64()
+                    .unwrap_or(0)
+                    == replicas)
+                    .then_some(())
+            },
+        );
     }
 
     /// A function's status document.
@@ -218,14 +233,18 @@ impl Gateway {
     /// The metrics page.
     #[must_use]
     pub fn metrics_text(&self) -> String {
-        request(self.metrics, "GET", "/metrics", &[], b"").map(|r| r.text()).unwrap_or_default()
+        request(self.metrics, "GET", "/metrics", &[], b"")
+            .map(|r| r.text())
+            .unwrap_or_default()
     }
 
     /// One metric's value by its full series, such as `name{label="value"}`.
     #[must_use]
     pub fn metric(&self, series: &str) -> Option<f64> {
         let text = self.metrics_text();
-        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         line.and_then(|v| v.trim().parse().ok())
     }
 }
@@ -270,12 +289,22 @@ pub fn binary() -> PathBuf {
     BUILT
         .get_or_init(|| {
             let mut build = Command::new(env!("CARGO"));
-            build.args(["build", "--quiet", "--package", "ringway-control", "--bin", "ringway"]);
+            build.args([
+                "build",
+                "--quiet",
+                "--package",
+                "ringway-control",
+                "--bin",
+                "ringway",
+            ]);
             if !cfg!(debug_assertions) {
                 build.arg("--release");
             }
             let status = build.current_dir(env!("CARGO_MANIFEST_DIR")).status();
-            assert!(status.is_ok_and(|s| s.success()), "the ringway binary does not build");
+            assert!(
+                status.is_ok_and(|s| s.success()),
+                "the ringway binary does not build"
+            );
             sibling("ringway")
         })
         .clone()

@@ -25,10 +25,17 @@ fn manifest(krate: &str) -> String {
 
 #[test]
 fn the_data_plane_knows_no_control_plane_and_no_tokio() {
-    report(&names("proxy/src", &[], &["tokio", "hyper::", "axum", "serde", "ringway_control"]));
+    report(&names(
+        "proxy/src",
+        &[],
+        &["tokio", "hyper::", "axum", "serde", "ringway_control"],
+    ));
     let depends = manifest("proxy");
     for word in ["tokio", "hyper", "axum", "serde", "ringway-control"] {
-        assert!(!depends.contains(&format!("\n{word}")), "proxy depends on {word}");
+        assert!(
+            !depends.contains(&format!("\n{word}")),
+            "proxy depends on {word}"
+        );
     }
 }
 
@@ -40,14 +47,29 @@ fn the_control_plane_knows_no_monoio() {
 
 #[test]
 fn the_control_plane_sees_only_the_paved_path_of_the_data_plane() {
-    let hidden = ["ringway_proxy::http", "ringway_proxy::route", "ringway_proxy::shard"];
+    let hidden = [
+        "ringway_proxy::http",
+        "ringway_proxy::route",
+        "ringway_proxy::shard",
+    ];
     report(&names("control/src", &[], &hidden));
 }
 
 #[test]
 fn http_is_sans_io() {
-    let io = ["monoio", "std::io", "std::time", "std::sync", "std::thread", "crate::shard",
-        "crate::buf", "crate::table", "crate::metrics", "crate::clock", "libc::"];
+    let io = [
+        "monoio",
+        "std::io",
+        "std::time",
+        "std::sync",
+        "std::thread",
+        "crate::shard",
+        "crate::buf",
+        "crate::table",
+        "crate::metrics",
+        "crate::clock",
+        "libc::",
+    ];
     report(&names("proxy/src/http", &["proxy/src/http/tests"], &io));
     report(&names("proxy/src/route", &[], &io));
     report(&names("proxy/src/endpoint/pick.rs", &[], &io));
@@ -55,19 +77,35 @@ fn http_is_sans_io() {
 
 #[test]
 fn monoio_is_named_in_few_places() {
-    let allowed = ["proxy/src/shard/", "proxy/src/runtime.rs", "proxy/src/gateway.rs",
-        "proxy/src/buf/window.rs"];
+    let allowed = [
+        "proxy/src/shard/",
+        "proxy/src/runtime.rs",
+        "proxy/src/gateway.rs",
+        "proxy/src/buf/window.rs",
+    ];
     report(&names("proxy/src", &allowed, &["monoio::"]));
 }
 
 #[test]
 fn unsafe_code_lives_in_few_places() {
-    let allowed = ["proxy/src/shard/io.rs", "proxy/src/buf/window.rs", "proxy/src/gateway.rs"];
+    let allowed = [
+        "proxy/src/shard/io.rs",
+        "proxy/src/buf/window.rs",
+        "proxy/src/gateway.rs",
+    ];
     report(&names("proxy/src", &allowed, &["unsafe "]));
 }
 
 #[test]
 fn black_box_tests_know_no_internals() {
-    report(&names("tests/e2e", &[], &["ringway_proxy", "ringway_control"]));
-    report(&names("tests/src", &[], &["ringway_proxy", "ringway_control"]));
+    report(&names(
+        "tests/e2e",
+        &[],
+        &["ringway_proxy", "ringway_control"],
+    ));
+    report(&names(
+        "tests/src",
+        &[],
+        &["ringway_proxy", "ringway_control"],
+    ));
 }

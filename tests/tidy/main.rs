@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 
 /// The repository's top folder.
 fn top() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the repository")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .canonicalize()
+        .expect("the repository")
 }
 
 /// Every file below `folder` with this ending, with its path relative to the top.
@@ -37,7 +40,10 @@ fn files(folder: &str, ending: &str) -> Vec<(String, String)> {
 
 /// Rust files of all crates.
 fn rust() -> Vec<(String, String)> {
-    ["proxy", "control", "bench", "tests"].iter().flat_map(|f| files(f, ".rs")).collect()
+    ["proxy", "control", "bench", "tests"]
+        .iter()
+        .flat_map(|f| files(f, ".rs"))
+        .collect()
 }
 
 /// Fails with all findings at once.

@@ -150,7 +150,11 @@ mod tests {
     fn short_memory_gives_small_buffers() {
         let pool = pool(1);
         let first = pool.take(Class::Bulk);
-        assert_eq!(first.class(), Class::Bulk, "the first one finds memory unused");
+        assert_eq!(
+            first.class(),
+            Class::Bulk,
+            "the first one finds memory unused"
+        );
         assert_eq!(pool.take(Class::Bulk).class(), Class::Small);
     }
 

@@ -22,7 +22,9 @@ pub(crate) fn pick(
                 (None, None) => {
                     // Both are avoided: look at the rest from a random place on.
                     let rest = (0..count).map(|i| (first + i) % count);
-                    rest.into_iter().find(|i| load(*i).is_some()).or(Some(first))
+                    rest.into_iter()
+                        .find(|i| load(*i).is_some())
+                        .or(Some(first))
                 }
             }
         }

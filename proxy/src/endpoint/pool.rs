@@ -129,7 +129,11 @@ impl Endpoints {
                 continue;
             }
             let looked = u128::from(age) > UPSTREAM_PEEK_AFTER.as_millis();
-            match if looked { idle.sock.peek() } else { Peek::Quiet } {
+            match if looked {
+                idle.sock.peek()
+            } else {
+                Peek::Quiet
+            } {
                 Peek::Quiet => return Some(idle.sock),
                 Peek::Data => counters.pool_poisoned.add(1),
                 Peek::Ended | Peek::Failed => counters.pool_stale.add(1),

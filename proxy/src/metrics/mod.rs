@@ -10,6 +10,6 @@ mod snapshot;
 
 pub(crate) use access_log::{LogRing, LogWriter, PATH_BYTES, Record};
 pub(crate) use counters::{Counter, ShardCounters};
-pub(crate) use series::FunctionCounters;
 pub use series::BUCKETS_SECONDS;
+pub(crate) use series::FunctionCounters;
 pub use snapshot::{CodeSnapshot, FunctionSnapshot, ShardSnapshot, Snapshot};

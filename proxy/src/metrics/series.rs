@@ -133,7 +133,6 @@ impl CodeSeries {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

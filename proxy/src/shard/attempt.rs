@@ -39,12 +39,19 @@ pub(crate) enum Outcome<'a> {
 
 /// How the reply's way ended.
 enum Down {
-    Complete { head: FinalHead, surplus: bool },
+    Complete {
+        head: FinalHead,
+        surplus: bool,
+    },
     /// No complete final head; `silent` when not a byte came.
-    NoHead { silent: bool },
+    NoHead {
+        silent: bool,
+    },
     BadHead,
     /// The reply was cut after its head was sent.
-    Cut { close_delimited: bool },
+    Cut {
+        close_delimited: bool,
+    },
     ClientGone,
     Tunnel(Option<Buf>),
     /// This way has answered the client itself: the request was still on its way.
@@ -97,17 +104,38 @@ pub(crate) async fn attempt<'a>(
     let down = RefCell::new(Down::Answered);
     if whole {
         this.send_whole(request).await;
-        this.both(async {}, async { *down.borrow_mut() = this.down().await }).await;
+        this.both(async {}, async { *down.borrow_mut() = this.down().await })
+            .await;
     } else {
         let up = this.up(request);
-        this.both(up, async { *down.borrow_mut() = this.down_beside_up().await }).await;
+        this.both(up, async {
+            *down.borrow_mut() = this.down_beside_up().await
+        })
+        .await;
     }
     let sent = this.sent.get();
     let failure = this.failure();
     let client_gone = this.client_gone.get();
     let down = down.into_inner();
-    let rest = if matches!(down, Down::Complete { .. }) { request.rest.take() } else { None };
-    finish(conn, plan, upstream, call, Finish { down, sent, failure, client_gone, rest, retry: may_retry && whole })
+    let rest = if matches!(down, Down::Complete { .. }) {
+        request.rest.take()
+    } else {
+        None
+    };
+    finish(
+        conn,
+        plan,
+        upstream,
+        call,
+        Finish {
+            down,
+            sent,
+            failure,
+            client_gone,
+            rest,
+            retry: may_retry && whole,
+        },
+    )
 }
 
 struct Finish {
@@ -137,7 +165,11 @@ fn finish<'a>(
                 upstream.release();
             }
             let keep = end.sent && !head.close && plan.keep_alive;
-            Outcome::Ended(if keep { After::Keep(end.rest) } else { After::Close })
+            Outcome::Ended(if keep {
+                After::Keep(end.rest)
+            } else {
+                After::Close
+            })
         }
         Down::Cut { close_delimited } => {
             counters.upstream_aborts.add(1);
@@ -214,8 +246,10 @@ impl Try<'_> {
             let function = self.plan.function();
             let deadline = function.and_then(|f| f.settings.deadline);
             let deadline = deadline.unwrap_or(self.conn.shard.config.upstream_timeout);
-            self.conn.deadline(Slot::Down, Some(deadline), Act::EndUpstream);
-            self.conn.deadline(Slot::Watch, Some(ABORT_WATCH_AFTER), Act::Wake);
+            self.conn
+                .deadline(Slot::Down, Some(deadline), Act::EndUpstream);
+            self.conn
+                .deadline(Slot::Watch, Some(ABORT_WATCH_AFTER), Act::Wake);
         }
     }
 
@@ -229,8 +263,12 @@ impl Try<'_> {
         if result.is_err() {
             return;
         }
-        if self.plan.expect_continue && request.rest.is_none() && self.plan.version == Version::Http11 {
-            self.conn.deadline(Slot::Continue, Some(CONTINUE_TIMEOUT), Act::Wake);
+        if self.plan.expect_continue
+            && request.rest.is_none()
+            && self.plan.version == Version::Http11
+        {
+            self.conn
+                .deadline(Slot::Continue, Some(CONTINUE_TIMEOUT), Act::Wake);
         }
         buf.clear();
         let buf = request.rest.take().unwrap_or(buf);
@@ -280,7 +318,8 @@ impl Try<'_> {
         let alive = matches!(down, Down::Complete { .. } | Down::Answered);
         if alive && !self.conn.alarm.has_expired(Slot::Up) {
             self.conn.sock.shutdown(Side::Write);
-            self.conn.deadline(Slot::Up, Some(LINGER_TIMEOUT), Act::EndClientRead);
+            self.conn
+                .deadline(Slot::Up, Some(LINGER_TIMEOUT), Act::EndClientRead);
         } else {
             self.conn.sock.shutdown(Side::Read);
         }
@@ -445,7 +484,10 @@ impl Try<'_> {
                     readable = Some(Box::pin(self.conn.sock.readable()));
                 }
             }
-            if readable.as_mut().is_some_and(|r| r.as_mut().poll(cx).is_ready()) {
+            if readable
+                .as_mut()
+                .is_some_and(|r| r.as_mut().poll(cx).is_ready())
+            {
                 readable = None;
                 self.look_at_client();
             }
@@ -474,7 +516,8 @@ impl Try<'_> {
             self.client_gone.set(true);
             self.upstream.sock.shutdown(Side::Both);
         } else {
-            self.conn.deadline(Slot::Watch, Some(ABORT_WATCH_AFTER), Act::Wake);
+            self.conn
+                .deadline(Slot::Watch, Some(ABORT_WATCH_AFTER), Act::Wake);
         }
     }
 

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use crate::config::AccessLog;
 use crate::fault::Failure;
 use crate::metrics::Record;
-use crate::shard::conn::Conn;
 use crate::shard::Shard;
+use crate::shard::conn::Conn;
 use crate::shard::plan::{Plan, Stamp};
 use crate::table::FunctionRef;
 
@@ -111,10 +111,8 @@ fn record(stamp: &Stamp) -> Record {
 }
 
 fn write(shard: &Shard, record: Record) {
-    if let Some(log) = &shard.log {
-        if !log.push(record) {
-            shard.counters.log_dropped.add(1);
-        }
+    if shard.log.as_ref().is_some_and(|log| !log.push(record)) {
+        shard.counters.log_dropped.add(1);
     }
 }
 

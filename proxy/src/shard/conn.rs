@@ -41,7 +41,10 @@ pub(crate) enum After {
 
 /// What waiting for a head led to.
 enum HeadRead {
-    Complete { buf: Buf, len: usize },
+    Complete {
+        buf: Buf,
+        len: usize,
+    },
     /// Nothing came for [`IDLE_DEMOTE`].
     Idle,
     Closed,
@@ -52,7 +55,11 @@ enum HeadRead {
 impl Conn {
     fn new(shard: &'static Shard, sock: Sock, peer: SocketAddr) -> Self {
         let peer_ip = peer.ip().to_canonical();
-        let trusted = shard.config.trusted_proxies.iter().any(|c| c.contains(peer_ip));
+        let trusted = shard
+            .config
+            .trusted_proxies
+            .iter()
+            .any(|c| c.contains(peer_ip));
         Self {
             alarm: Alarm::new(sock.fd()),
             shard,
@@ -220,7 +227,11 @@ async fn read_head(conn: &Conn, carry: Option<Buf>, canceller: &mut Canceller) -
             buf = buf.moved_to(larger);
         }
         let (result, back) = if idle {
-            conn.deadline(Slot::Up, Some(shard.config.idle_timeout), Act::EndClientRead);
+            conn.deadline(
+                Slot::Up,
+                Some(shard.config.idle_timeout),
+                Act::EndClientRead,
+            );
             conn.deadline(Slot::Watch, Some(IDLE_DEMOTE), Act::Wake);
             recv_idle(conn, buf, canceller).await
         } else {
@@ -245,11 +256,7 @@ async fn read_head(conn: &Conn, carry: Option<Buf>, canceller: &mut Canceller) -
 
 /// Reads the first bytes of a request; gives up with `ECANCELED` when none come for a while, so
 /// that an idle connection holds no buffer. No byte is lost: the operation is awaited.
-async fn recv_idle(
-    conn: &Conn,
-    buf: Buf,
-    canceller: &mut Canceller,
-) -> (io::Result<usize>, Buf) {
+async fn recv_idle(conn: &Conn, buf: Buf, canceller: &mut Canceller) -> (io::Result<usize>, Buf) {
     conn.alarm.set_idle(true);
     let mut reading = pin!(conn.sock.recv_or_cancel(buf, canceller.handle()));
     let result = poll_fn(|cx| {

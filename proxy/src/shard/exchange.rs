@@ -15,8 +15,7 @@ use crate::buf::Buf;
 use crate::fault::{Failure, Reject, RetryRule};
 use crate::http::{BodyCursor, Framing, Method, Refusal, Reply, Trailers};
 use crate::limits::{
-    ABORT_WATCH_AFTER, PARK_TIMEOUT_MAX, PARKED_PER_FUNCTION_MAX, PARKED_PER_SHARD_MAX,
-    RETRIES_MAX,
+    ABORT_WATCH_AFTER, PARK_TIMEOUT_MAX, PARKED_PER_FUNCTION_MAX, PARKED_PER_SHARD_MAX, RETRIES_MAX,
 };
 use crate::shard::attempt::{Outcome, attempt};
 use crate::shard::call::{CLIENT_GONE, Call, log_local};
@@ -46,7 +45,11 @@ pub(crate) async fn run(conn: &Conn, mut buf: Buf, head_len: usize) -> After {
     conn.alarm.reset();
     let start_micros = shard.clock.read_micros();
     shard.counters.requests.add(1);
-    let planned = plan(conn, buf.bytes().get(..head_len).unwrap_or_default(), start_micros);
+    let planned = plan(
+        conn,
+        buf.bytes().get(..head_len).unwrap_or_default(),
+        start_micros,
+    );
     buf.consume(head_len);
     let mut plan = match planned {
         Ok(plan) => plan,
@@ -136,7 +139,8 @@ async fn forward(conn: &Conn, plan: &mut Plan, request: &mut Request) -> After {
 }
 
 fn retries_allowed(plan: &Plan) -> bool {
-    plan.function().is_none_or(|f| f.settings.retry == Retry::Safe)
+    plan.function()
+        .is_none_or(|f| f.settings.retry == Retry::Safe)
 }
 
 /// Looks the function up again: the replica that failed may have left the table meanwhile.
@@ -164,13 +168,19 @@ async fn wait_for_endpoint(conn: &Conn, plan: &mut Plan) -> Result<(), Option<Fa
     }
     let shard = conn.shard;
     let counters = function.shared.counters.shard(shard.index);
-    let parked_max = function.settings.parked_max.unwrap_or(PARKED_PER_FUNCTION_MAX);
+    let parked_max = function
+        .settings
+        .parked_max
+        .unwrap_or(PARKED_PER_FUNCTION_MAX);
     if shard.park.parked() >= PARKED_PER_SHARD_MAX || counters.parked.get() >= parked_max.into() {
         shard.counters.reject(Reject::Parked);
         return Err(Some(Failure::TooManyParked));
     }
     let parked = Parked::new(conn, function.clone());
-    let patience = function.settings.deadline.unwrap_or(shard.config.upstream_timeout);
+    let patience = function
+        .settings
+        .deadline
+        .unwrap_or(shard.config.upstream_timeout);
     conn.deadline(Slot::Down, Some(patience.min(PARK_TIMEOUT_MAX)), Act::Wake);
     loop {
         if let Target::Function(function) = &plan.target {
@@ -254,7 +264,12 @@ impl Drop for Parked<'_> {
         let shard = self.conn.shard;
         shard.park.leave(self.ticket);
         shard.counters.parked.sub(1);
-        self.function.shared.counters.shard(shard.index).parked.sub(1);
+        self.function
+            .shared
+            .counters
+            .shard(shard.index)
+            .parked
+            .sub(1);
     }
 }
 
@@ -274,7 +289,14 @@ async fn fail(conn: &Conn, plan: &Plan, request: &mut Request, failure: Failure)
         ids: Some(plan.stamp.ids(conn.shard)),
         ..answer::plain(said.status, said.text)
     };
-    after(conn, answer::send(conn, &reply).await, close, read_to_end, request.rest.take()).await
+    after(
+        conn,
+        answer::send(conn, &reply).await,
+        close,
+        read_to_end,
+        request.rest.take(),
+    )
+    .await
 }
 
 /// What follows an answer of the gateway's own.

@@ -18,11 +18,7 @@ pub(crate) struct First {
 ///
 /// # Errors
 /// The body's framing is broken.
-pub(crate) fn first(
-    head: &[u8],
-    mut body: Buf,
-    cursor: &mut BodyCursor,
-) -> Result<First, Reject> {
+pub(crate) fn first(head: &[u8], mut body: Buf, cursor: &mut BodyCursor) -> Result<First, Reject> {
     let rest = if cursor.is_done() {
         body.split_off(0)
     } else {

@@ -8,7 +8,6 @@
 //! - A receive is never submitted with an empty buffer: a result of 0 is the peer's end.
 
 use std::cell::{Cell, UnsafeCell};
-use std::future::Future;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 
@@ -84,10 +83,7 @@ impl Sock {
     }
 
     /// Dials. Dropping the future is safe: no bytes are in flight yet.
-    pub(crate) async fn connect(
-        address: &Address,
-        gauge: &'static Counter,
-    ) -> io::Result<Self> {
+    pub(crate) async fn connect(address: &Address, gauge: &'static Counter) -> io::Result<Self> {
         match address {
             Address::Tcp(address) => {
                 let stream = TcpStream::connect_addr(*address).await?;
@@ -123,8 +119,14 @@ impl Sock {
     }
 
     /// The stream, for submitting one operation.
-    #[expect(clippy::mut_from_ref, reason = "the borrow ends when the operation is submitted")]
-    #[expect(unsafe_code, reason = "monoio asks for &mut although it only clones the descriptor")]
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "the borrow ends when the operation is submitted"
+    )]
+    #[expect(
+        unsafe_code,
+        reason = "monoio asks for &mut although it only clones the descriptor"
+    )]
     fn stream(&self) -> &mut Stream {
         // SAFETY: monoio 0.2.4's `read`, `write` and `readable` copy the shared descriptor out of
         // the stream and keep no reference to it; a shard is one thread, and no caller holds the
@@ -187,17 +189,18 @@ impl Sock {
     }
 
     /// Completes when there is something to read, or the peer ended. May be dropped at any time.
-    pub(crate) fn readable(&self) -> impl Future<Output = io::Result<()>> + '_ {
-        async move {
-            match self.stream() {
-                Stream::Tcp(s) => s.readable(false).await,
-                Stream::Unix(s) => s.readable(false).await,
-            }
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        match self.stream() {
+            Stream::Tcp(s) => s.readable(false).await,
+            Stream::Unix(s) => s.readable(false).await,
         }
     }
 
     /// Looks without taking.
-    #[expect(unsafe_code, reason = "recv with MSG_PEEK has no safe wrapper among our crates")]
+    #[expect(
+        unsafe_code,
+        reason = "recv with MSG_PEEK has no safe wrapper among our crates"
+    )]
     pub(crate) fn peek(&self) -> Peek {
         let mut byte = 0u8;
         // SAFETY: the buffer is one byte long and lives across the call; the descriptor is ours.
@@ -216,7 +219,10 @@ impl Sock {
     }
 
     /// Sends a few bytes at once, or not at all; never blocks the shard.
-    #[expect(unsafe_code, reason = "send with MSG_DONTWAIT has no safe wrapper among our crates")]
+    #[expect(
+        unsafe_code,
+        reason = "send with MSG_DONTWAIT has no safe wrapper among our crates"
+    )]
     pub(crate) fn send_now(&self, bytes: &[u8]) -> bool {
         let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
         // SAFETY: pointer and length are of one live slice; the descriptor is ours.

@@ -35,7 +35,7 @@ use crate::metrics::{LogRing, ShardCounters};
 use crate::shard::inbox::Inbox;
 use crate::shard::park::Park;
 use crate::shard::timer::{TICK_MILLIS, Wheel};
-use crate::table::{Address, Publisher, Reader, Table};
+use crate::table::{Address, Held, Publisher, Reader};
 
 /// What a shard is given at start.
 pub(crate) struct Setup {
@@ -111,17 +111,19 @@ impl Shard {
     }
 
     /// Serves until told to stop by the inbox.
-    pub(crate) async fn run(&'static self, listener: TcpListener, bell: std::os::unix::net::UnixStream) {
+    pub(crate) async fn run(
+        &'static self,
+        listener: TcpListener,
+        bell: std::os::unix::net::UnixStream,
+    ) {
         monoio::spawn(accept::accept_loop(self, listener));
         monoio::spawn(self.tick());
         inbox::listen(self, bell).await;
     }
 
-    /// The newest table; endpoints that left it lose their idle connections.
-    pub(crate) fn table(&self) -> Rc<Arc<Table>> {
-        let mut reader = self.reader.borrow_mut();
-        let (table, _) = reader.table();
-        Rc::clone(table)
+    /// The newest table.
+    pub(crate) fn table(&self) -> Held {
+        self.reader.borrow_mut().table().0.clone()
     }
 
     /// 64 random bits (xorshift64*): for balance and ids, not for secrets.

@@ -20,7 +20,12 @@ impl Park {
     /// Lets every waiter look at the table again.
     pub(crate) fn wake_all(&self) {
         self.round.set(self.round.get().wrapping_add(1));
-        for waker in self.waiting.borrow_mut().values_mut().filter_map(Option::take) {
+        for waker in self
+            .waiting
+            .borrow_mut()
+            .values_mut()
+            .filter_map(Option::take)
+        {
             waker.wake();
         }
     }

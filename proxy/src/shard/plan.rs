@@ -171,7 +171,13 @@ pub(crate) fn plan(conn: &Conn, bytes: &[u8], start_micros: u64) -> Result<Plan,
             Target::Control
         }
         Route::Redirect(location) if matches!(head.method, Method::Get | Method::Head) => {
-            return Err(local(&head, stamp, 301, "moved to the cleaned path", Some(location)));
+            return Err(local(
+                &head,
+                stamp,
+                301,
+                "moved to the cleaned path",
+                Some(location),
+            ));
         }
         Route::Redirect(_) => {
             shard.counters.reject(Reject::Path);

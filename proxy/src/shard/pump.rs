@@ -102,11 +102,7 @@ impl Pump<'_> {
     }
 
     /// Sends what the cursor makes of the buffer's bytes; leaves what is behind the body.
-    async fn flush(
-        &self,
-        mut buf: Buf,
-        cursor: &mut BodyCursor,
-    ) -> (Result<(), Fault>, Buf) {
+    async fn flush(&self, mut buf: Buf, cursor: &mut BodyCursor) -> (Result<(), Fault>, Buf) {
         while !buf.is_empty() && !cursor.is_done() {
             let step = match cursor.step(buf.bytes()) {
                 Ok(step) => step,
@@ -199,7 +195,9 @@ impl Pump<'_> {
         buf.clear();
         let class = match cursor.remaining() {
             Some(bytes) => Class::for_bytes(bytes).max(Class::Small),
-            None if *full_reads >= FULL_READS || (*full_reads > 0 && buf.class() == Class::Head) => {
+            None if *full_reads >= FULL_READS
+                || (*full_reads > 0 && buf.class() == Class::Head) =>
+            {
                 *full_reads = 0;
                 buf.class().larger().unwrap_or(Class::Bulk)
             }

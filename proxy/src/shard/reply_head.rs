@@ -3,7 +3,9 @@
 //! Synchronous and without allocation, like [`plan`](super::plan) for requests.
 
 use crate::http::forward::{self, ToClient};
-use crate::http::{BodyCursor, Framing, Refusal, Trailers, Version, parse_response, response_slots};
+use crate::http::{
+    BodyCursor, Framing, Refusal, Trailers, Version, parse_response, response_slots,
+};
 use crate::shard::Shard;
 use crate::shard::plan::{Plan, Target};
 

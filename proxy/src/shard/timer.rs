@@ -232,7 +232,10 @@ impl Wheel {
     pub(crate) fn advance(&self, now: Millis) {
         let last = now / TICK_MILLIS;
         // After a long pause one turn of the wheel sees every entry.
-        let mut tick = self.tick.get().max(last.saturating_sub(SLOTS as Millis - 1));
+        let mut tick = self
+            .tick
+            .get()
+            .max(last.saturating_sub(SLOTS as Millis - 1));
         while tick <= last {
             self.tick.set(tick + 1);
             let due = std::mem::take(&mut self.slots.borrow_mut()[tick as usize % SLOTS]);
@@ -298,7 +301,10 @@ mod tests {
                 assert!(now < deadline + 100, "{deadline} did not fire");
             }
             assert!(now >= deadline, "{deadline} fired at {now}");
-            assert!(now <= deadline + 2 * TICK_MILLIS, "{deadline} fired at {now}");
+            assert!(
+                now <= deadline + 2 * TICK_MILLIS,
+                "{deadline} fired at {now}"
+            );
         }
     }
 

@@ -29,7 +29,11 @@ pub(crate) async fn run(conn: &Conn, open: Open<'_>, early: Option<Buf>) {
     poll_fn(|cx| {
         down_done = down_done || down.as_mut().poll(cx).is_ready();
         up_done = up_done || up.as_mut().poll(cx).is_ready();
-        if up_done && down_done { Poll::Ready(()) } else { Poll::Pending }
+        if up_done && down_done {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     })
     .await;
 }
@@ -43,7 +47,11 @@ async fn one_way(conn: &Conn, way: Way, from: &Sock, to: &Sock, early: Option<Bu
         way,
         read_timeout: None,
         discard: &never,
-        renew: conn.shard.config.stream_idle.map(|after| (Slot::Watch, after)),
+        renew: conn
+            .shard
+            .config
+            .stream_idle
+            .map(|after| (Slot::Watch, after)),
     };
     let mut cursor = BodyCursor::new(Framing::UntilClose, Trailers::Drop);
     let buf = early.unwrap_or_else(|| conn.shard.buffers.take(Class::Head));

@@ -55,7 +55,11 @@ impl<'a> Upstream<'a> {
                 let load = |i: usize| {
                     let endpoint = &endpoints[i];
                     let avoided = endpoints.len() > 1 && avoid == Some(Key::from(endpoint));
-                    if avoided { None } else { states.load(endpoint, how.now) }
+                    if avoided {
+                        None
+                    } else {
+                        states.load(endpoint, how.now)
+                    }
                 };
                 let picked = pick(endpoints.len(), || shard.random(), load);
                 let endpoint = &endpoints[picked.ok_or(Unreachable::NoEndpoint)?];
@@ -66,7 +70,11 @@ impl<'a> Upstream<'a> {
             let mut states = shard.endpoints.borrow_mut();
             states.begin(key);
             // A second try goes to a fresh connection: what broke one may have broken all.
-            if avoid.is_some() { None } else { states.take(key, how, shard.counters) }
+            if avoid.is_some() {
+                None
+            } else {
+                states.take(key, how, shard.counters)
+            }
         };
         let busy = Busy { conn, key };
         let sock = match pooled {
@@ -95,7 +103,10 @@ impl<'a> Upstream<'a> {
     /// The endpoint cut the connection before it answered: others are preferred for a while.
     pub(crate) fn blame(&self) {
         let shard = self.busy.conn.shard;
-        shard.endpoints.borrow_mut().failed(self.busy.key, shard.clock.now());
+        shard
+            .endpoints
+            .borrow_mut()
+            .failed(self.busy.key, shard.clock.now());
     }
 
     /// Whether the kernel proves that the endpoint acknowledged nothing of this exchange.
@@ -109,7 +120,12 @@ impl<'a> Upstream<'a> {
         let (shard, key) = (busy.conn.shard, busy.key);
         drop(busy);
         // No room in the pool hands the socket back, and it is closed here.
-        drop(shard.endpoints.borrow_mut().put(key, sock, shard.clock.now()));
+        drop(
+            shard
+                .endpoints
+                .borrow_mut()
+                .put(key, sock, shard.clock.now()),
+        );
     }
 }
 
@@ -127,7 +143,10 @@ impl Busy<'_> {
             };
             shard.counters.connect_errors.add(1);
             if !matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) {
-                shard.endpoints.borrow_mut().failed(self.key, shard.clock.now());
+                shard
+                    .endpoints
+                    .borrow_mut()
+                    .failed(self.key, shard.clock.now());
                 return Err(Unreachable::Refused(self.key));
             }
             if !shard.endpoints.borrow_mut().close_one() {

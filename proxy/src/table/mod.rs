@@ -9,6 +9,6 @@ mod spec;
 
 pub use publish::{Change, Publisher};
 pub(crate) use publish::{Doorbell, Reader};
-pub(crate) use snapshot::FunctionRef;
 pub use snapshot::{Endpoint, Function, Table};
+pub(crate) use snapshot::{FunctionRef, Held};
 pub use spec::{Address, FunctionId, FunctionSpec, Retry, Settings};

@@ -5,14 +5,13 @@
 //! generation; the reader loads it with `Acquire`).
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
 use crate::metrics::FunctionCounters;
-use crate::table::snapshot::{Endpoint, Function, FunctionShared, Table};
+use crate::table::snapshot::{Endpoint, Function, FunctionShared, Held, Table};
 use crate::table::spec::{Address, FunctionId, FunctionSpec};
 
 /// One edit of the table.
@@ -100,7 +99,11 @@ impl Publisher {
     #[must_use]
     pub fn functions(&self) -> Vec<Arc<Function>> {
         let ledger = self.shared.ledger.lock();
-        ledger.functions.values().map(|(_, f)| Arc::clone(f)).collect()
+        ledger
+            .functions
+            .values()
+            .map(|(_, f)| Arc::clone(f))
+            .collect()
     }
 
     pub(crate) fn subscribe(&self, bell: Arc<dyn Doorbell>) {
@@ -111,7 +114,7 @@ impl Publisher {
         Reader {
             shared: Arc::clone(&self.shared),
             seen: u64::MAX,
-            table: Rc::new(Arc::default()),
+            table: Held::default(),
         }
     }
 }
@@ -144,7 +147,10 @@ impl Ledger {
                 )
             }));
         }
-        for gone in known.iter().filter(|e| !endpoints.iter().any(|k| k.serial == e.serial)) {
+        for gone in known
+            .iter()
+            .filter(|e| !endpoints.iter().any(|k| k.serial == e.serial))
+        {
             self.free_slots.push(gone.slot);
         }
         let id = spec.id.clone();
@@ -155,7 +161,8 @@ impl Ledger {
 
     fn remove(&mut self, id: &FunctionId) {
         if let Some((_, function)) = self.functions.remove(id) {
-            self.free_slots.extend(function.endpoints.iter().map(|e| e.slot));
+            self.free_slots
+                .extend(function.endpoints.iter().map(|e| e.slot));
         }
     }
 }
@@ -183,17 +190,16 @@ fn claim(
 pub(crate) struct Reader {
     shared: Arc<Shared>,
     seen: u64,
-    /// Shard-local count: an exchange keeps its table without touching a shared cache line.
-    table: Rc<Arc<Table>>,
+    table: Held,
 }
 
 impl Reader {
     /// The newest table: one atomic load when nothing changed. The flag says that it changed.
-    pub(crate) fn table(&mut self) -> (&Rc<Arc<Table>>, bool) {
+    pub(crate) fn table(&mut self) -> (&Held, bool) {
         let generation = self.shared.generation.load(Ordering::Acquire);
         let moved = generation != self.seen;
         if moved {
-            self.table = Rc::new(Arc::clone(&self.shared.current.lock()));
+            self.table = Held::new(Arc::clone(&self.shared.current.lock()));
             self.seen = generation;
         }
         (&self.table, moved)
@@ -261,7 +267,10 @@ mod tests {
         publisher.publish([Change::Put(spec("b", &[9, 9]))]);
         let b = publisher.functions().remove(1);
         assert_eq!(b.endpoints.len(), 1, "a doubled address is one endpoint");
-        assert_eq!(b.endpoints[0].slot, before.endpoints[0].slot, "freed slots are used again");
+        assert_eq!(
+            b.endpoints[0].slot, before.endpoints[0].slot,
+            "freed slots are used again"
+        );
         assert_ne!(b.endpoints[0].serial, before.endpoints[0].serial);
     }
 }

@@ -106,20 +106,43 @@ impl Table {
     }
 }
 
+/// A shard's hold on a table: counted inside the shard, so that taking one more touches no
+/// cache line that other shards use.
+#[derive(Clone, Default)]
+#[expect(
+    clippy::redundant_allocation,
+    reason = "the outer count is the shard's own"
+)]
+pub(crate) struct Held(Rc<Arc<Table>>);
+
+impl Held {
+    pub(crate) fn new(table: Arc<Table>) -> Self {
+        Self(Rc::new(table))
+    }
+}
+
+impl Deref for Held {
+    type Target = Table;
+
+    fn deref(&self) -> &Table {
+        &self.0
+    }
+}
+
 /// One exchange's hold on a function: keeps the table by the shard-local count, so that no
 /// shared cache line is written per request.
 #[derive(Clone)]
 pub(crate) struct FunctionRef {
-    table: Rc<Arc<Table>>,
+    table: Held,
     /// `index < table.functions.len()`
     index: u32,
 }
 
 impl FunctionRef {
-    pub(crate) fn find(table: &Rc<Arc<Table>>, name: &[u8]) -> Option<Self> {
+    pub(crate) fn find(table: &Held, name: &[u8]) -> Option<Self> {
         let index = table.index(name)?;
         Some(Self {
-            table: Rc::clone(table),
+            table: table.clone(),
             index,
         })
     }

@@ -26,9 +26,17 @@ fn forbid_io_uring() -> std::io::Result<()> {
     // SAFETY: the program outlives both calls, and its length is its own.
     let set = unsafe {
         libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
-            && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) == 0
+            && libc::prctl(
+                libc::PR_SET_SECCOMP,
+                libc::SECCOMP_MODE_FILTER,
+                &raw const program,
+            ) == 0
     };
-    if set { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+    if set {
+        Ok(())
+    } else {
+        Err(std::io::Error::last_os_error())
+    }
 }
 
 fn main() -> std::io::Result<()> {

@@ -34,12 +34,20 @@ pub(crate) fn read_your_own_deploy() -> Result<String, String> {
         }
         let body = json!({"functionName": name}).to_string();
         let deleted = gateway.call("DELETE", "/system/functions", body.as_bytes());
-        must(deleted.status == 200, || format!("delete {name}: {}", deleted.status))?;
+        must(deleted.status == 200, || {
+            format!("delete {name}: {}", deleted.status)
+        })?;
     }
     let by_shard: Vec<f64> = (0..2)
         .filter_map(|i| gateway.metric(&format!("ringway_requests_total{{shard=\"{i}\"}}")))
         .collect();
-    must(by_shard.iter().all(|n| *n > 0.0), || format!("requests by shard: {by_shard:?}"))?;
-    must(bad.is_empty(), || format!("{} of {calls}: {:?}", bad.len(), &bad[..bad.len().min(5)]))?;
-    Ok(format!("{ROUNDS} deploys, {calls} calls, 0 x 404; by shard {by_shard:?}"))
+    must(by_shard.iter().all(|n| *n > 0.0), || {
+        format!("requests by shard: {by_shard:?}")
+    })?;
+    must(bad.is_empty(), || {
+        format!("{} of {calls}: {:?}", bad.len(), &bad[..bad.len().min(5)])
+    })?;
+    Ok(format!(
+        "{ROUNDS} deploys, {calls} calls, 0 x 404; by shard {by_shard:?}"
+    ))
 }

@@ -25,7 +25,9 @@ pub(crate) fn idle() -> Result<String, String> {
         ask(client, i)?;
     }
     let each = after.saturating_sub(before) * 1024 / IDLE as u64;
-    Ok(format!("{IDLE} answered again; {each} bytes of RSS each while idle"))
+    Ok(format!(
+        "{IDLE} answered again; {each} bytes of RSS each while idle"
+    ))
 }
 
 fn ask(client: &mut Client, i: usize) -> Result<(), String> {
@@ -52,19 +54,27 @@ pub(crate) fn limit() -> Result<String, String> {
         })
         .collect();
     for client in clients {
-        client.join().map_err(|_| "a client panicked".to_owned())??;
+        client
+            .join()
+            .map_err(|_| "a client panicked".to_owned())??;
     }
     let paused: f64 = (0..2)
         .filter_map(|i| gateway.metric(&format!("ringway_accept_paused_total{{shard=\"{i}\"}}")))
         .sum();
     must(paused > 0.0, || "the limit was never reached".into())?;
-    Ok(format!("600 clients, 200 places, 0 errors in {:.1} s", started.elapsed().as_secs_f64()))
+    Ok(format!(
+        "600 clients, 200 places, 0 errors in {:.1} s",
+        started.elapsed().as_secs_f64()
+    ))
 }
 
 /// This program holds as many descriptors as the gateway.
 #[expect(unsafe_code, reason = "setrlimit has no safe wrapper in std")]
 fn raise_descriptor_limit() {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: the pointers are to one live struct of the right type.
     unsafe {
         if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 {

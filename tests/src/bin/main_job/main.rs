@@ -19,18 +19,66 @@ struct Check {
 }
 
 const CHECKS: &[Check] = &[
-    Check { name: "1 byte, 1 MiB, 1 GiB through cat; memory", long: false, run: bulk::sizes },
-    Check { name: "deploy, then invoke at once", long: false, run: churn::read_your_own_deploy },
-    Check { name: "a slow function's bytes arrive as written", long: false, run: streams::drip },
-    Check { name: "gaps of 5 s with idle timers of 2 s, 30 s", long: false, run: streams::gaps },
-    Check { name: "gaps of 5 s with idle timers of 2 s, 10 min", long: true, run: streams::long_gaps },
-    Check { name: "Python, 3 replicas, wrk", long: false, run: replicas::python },
-    Check { name: "Node.js, 3 replicas, wrk", long: false, run: replicas::node },
-    Check { name: "SIGKILL of a replica under GET", long: false, run: replicas::kill_under_get },
-    Check { name: "SIGKILL of a replica under POST", long: false, run: replicas::kill_under_post },
-    Check { name: "rolling update under wrk", long: false, run: replicas::rolling_update },
-    Check { name: "10,000 idle connections", long: false, run: crowd::idle },
-    Check { name: "the connection limit under a crowd", long: false, run: crowd::limit },
+    Check {
+        name: "1 byte, 1 MiB, 1 GiB through cat; memory",
+        long: false,
+        run: bulk::sizes,
+    },
+    Check {
+        name: "deploy, then invoke at once",
+        long: false,
+        run: churn::read_your_own_deploy,
+    },
+    Check {
+        name: "a slow function's bytes arrive as written",
+        long: false,
+        run: streams::drip,
+    },
+    Check {
+        name: "gaps of 5 s with idle timers of 2 s, 30 s",
+        long: false,
+        run: streams::gaps,
+    },
+    Check {
+        name: "gaps of 5 s with idle timers of 2 s, 10 min",
+        long: true,
+        run: streams::long_gaps,
+    },
+    Check {
+        name: "Python, 3 replicas, wrk",
+        long: false,
+        run: replicas::python,
+    },
+    Check {
+        name: "Node.js, 3 replicas, wrk",
+        long: false,
+        run: replicas::node,
+    },
+    Check {
+        name: "SIGKILL of a replica under GET",
+        long: false,
+        run: replicas::kill_under_get,
+    },
+    Check {
+        name: "SIGKILL of a replica under POST",
+        long: false,
+        run: replicas::kill_under_post,
+    },
+    Check {
+        name: "rolling update under wrk",
+        long: false,
+        run: replicas::rolling_update,
+    },
+    Check {
+        name: "10,000 idle connections",
+        long: false,
+        run: crowd::idle,
+    },
+    Check {
+        name: "the connection limit under a crowd",
+        long: false,
+        run: crowd::limit,
+    },
 ];
 
 fn main() -> std::process::ExitCode {
@@ -71,8 +119,11 @@ fn must(holds: bool, text: impl FnOnce() -> String) -> Result<(), String> {
 /// A field of `/proc/<pid>/status` in KiB, such as `VmHWM`.
 fn memory_kib(pid: u32, field: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix(field)?.strip_prefix(':'));
-    line.and_then(|l| l.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
+    let line = status
+        .lines()
+        .find_map(|l| l.strip_prefix(field)?.strip_prefix(':'));
+    line.and_then(|l| l.trim().trim_end_matches(" kB").parse().ok())
+        .unwrap_or(0)
 }
 
 /// Process ids whose command line has `text` in it.
@@ -81,7 +132,9 @@ fn processes(text: &str) -> Vec<u32> {
     let pids = entries.filter_map(|e| e.file_name().to_str()?.parse().ok());
     pids.filter(|pid: &u32| {
         let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&line).replace('\0', " ").contains(text)
+        String::from_utf8_lossy(&line)
+            .replace('\0', " ")
+            .contains(text)
     })
     .collect()
 }

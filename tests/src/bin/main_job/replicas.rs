@@ -49,7 +49,12 @@ http.createServer((request, reply) => {
 "#;
 
 /// A function from a script of its own, three replicas ready.
-fn three(name: &str, program: &str, text: &str, calls: Option<&PathBuf>) -> Result<(Gateway, tempfile::TempDir), String> {
+fn three(
+    name: &str,
+    program: &str,
+    text: &str,
+    calls: Option<&PathBuf>,
+) -> Result<(Gateway, tempfile::TempDir), String> {
     let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
     let script = folder.path().join(format!("{name}-script"));
     std::fs::write(&script, text).map_err(|e| e.to_string())?;
@@ -77,13 +82,17 @@ pub(crate) fn node() -> Result<String, String> {
 fn hundred_thousand(gateway: &Gateway, name: &str) -> Result<String, String> {
     let (mut requests, mut seconds) = (0, 0);
     while requests < 100_000 {
-        must(seconds < 300, || format!("only {requests} requests in {seconds} s"))?;
+        must(seconds < 300, || {
+            format!("only {requests} requests in {seconds} s")
+        })?;
         let run = wrk(gateway, name, 10)?;
         seconds += 10;
         requests += run.requests;
         must(run.errors.is_empty(), || run.errors.join("; "))?;
     }
-    Ok(format!("{requests} requests by wrk -c 64, 0 non-2xx, 0 socket errors"))
+    Ok(format!(
+        "{requests} requests by wrk -c 64, 0 non-2xx, 0 socket errors"
+    ))
 }
 
 struct Run {
@@ -94,14 +103,30 @@ struct Run {
 fn wrk(gateway: &Gateway, name: &str, seconds: u32) -> Result<Run, String> {
     let url = format!("http://{}/function/{name}", gateway.address);
     let run = Command::new("wrk")
-        .args(["-t", "1", "-c", "64", "-d", &format!("{seconds}s"), "--timeout", "20s", &url])
+        .args([
+            "-t",
+            "1",
+            "-c",
+            "64",
+            "-d",
+            &format!("{seconds}s"),
+            "--timeout",
+            "20s",
+            &url,
+        ])
         .stderr(Stdio::inherit())
         .output();
     let out = run.map_err(|e| format!("wrk: {e}"))?;
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
-    let requests = text.lines().find_map(|l| l.trim().split_once(" requests in ")?.0.parse().ok());
+    let requests = text
+        .lines()
+        .find_map(|l| l.trim().split_once(" requests in ")?.0.parse().ok());
     let bad = |l: &&str| l.contains("Non-2xx") || l.contains("Socket errors");
-    let errors = text.lines().filter(bad).map(|l| l.trim().to_owned()).collect();
+    let errors = text
+        .lines()
+        .filter(bad)
+        .map(|l| l.trim().to_owned())
+        .collect();
     Ok(Run {
         requests: requests.ok_or_else(|| format!("wrk said: {text}"))?,
         errors,
@@ -122,22 +147,33 @@ pub(crate) fn kill_under_get() -> Result<String, String> {
     let killer = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_secs(3));
         let victims = replicas("js-script", "node");
-        victims.first().map(|pid| kill(*pid));
+        if let Some(pid) = victims.first() {
+            kill(*pid);
+        }
         victims.len()
     });
     let run = wrk(&gateway, "js", 8)?;
-    let victims = killer.join().map_err(|_| "the killer panicked".to_owned())?;
+    let victims = killer
+        .join()
+        .map_err(|_| "the killer panicked".to_owned())?;
     must(victims == 3, || format!("{victims} replicas were found"))?;
     must(run.errors.is_empty(), || run.errors.join("; "))?;
     gateway.await_replicas("js", 3);
     let retries = retries(&gateway);
-    Ok(format!("{} requests, 0 errors, 3 replicas again; retries {retries}", run.requests))
+    Ok(format!(
+        "{} requests, 0 errors, 3 replicas again; retries {retries}",
+        run.requests
+    ))
 }
 
 fn retries(gateway: &Gateway) -> String {
     let text = gateway.metrics_text();
-    let lines = text.lines().filter(|l| l.starts_with("ringway_retries_total{") && !l.ends_with(" 0"));
-    let lines: Vec<&str> = lines.map(|l| l.trim_start_matches("ringway_retries_total")).collect();
+    let lines = text
+        .lines()
+        .filter(|l| l.starts_with("ringway_retries_total{") && !l.ends_with(" 0"));
+    let lines: Vec<&str> = lines
+        .map(|l| l.trim_start_matches("ringway_retries_total"))
+        .collect();
     lines.join(" ")
 }
 
@@ -158,7 +194,10 @@ pub(crate) fn kill_under_post() -> Result<String, String> {
                     let reply = client
                         .as_mut()
                         .ok_or_else(|| "no connection".to_owned())
-                        .and_then(|c| c.request("POST", "/function/py", &[("X-Call-Id", &id)], b"x").map_err(|e| e.to_string()));
+                        .and_then(|c| {
+                            c.request("POST", "/function/py", &[("X-Call-Id", &id)], b"x")
+                                .map_err(|e| e.to_string())
+                        });
                     match reply {
                         Ok(reply) if reply.status == 200 => {}
                         Ok(reply) => failed.push((id, reply.status.to_string())),
@@ -174,7 +213,9 @@ pub(crate) fn kill_under_post() -> Result<String, String> {
         .collect();
     std::thread::sleep(Duration::from_secs(2));
     let victims = replicas("py-script", "python");
-    must(victims.len() == 3, || format!("{victims:?} replicas were found"))?;
+    must(victims.len() == 3, || {
+        format!("{victims:?} replicas were found")
+    })?;
     kill(victims[0]);
     std::thread::sleep(Duration::from_secs(3));
     stop.store(true, Ordering::Relaxed);
@@ -188,29 +229,48 @@ pub(crate) fn kill_under_post() -> Result<String, String> {
     let received: std::collections::HashSet<&str> = log.lines().collect();
     for (id, how) in &failed {
         must(how == "502", || format!("{id} failed with {how}"))?;
-        must(received.contains(id.as_str()), || format!("{id}: 502, yet no replica had received it"))?;
+        must(received.contains(id.as_str()), || {
+            format!("{id}: 502, yet no replica had received it")
+        })?;
     }
-    must(log.lines().count() == received.len(), || "a POST was delivered twice".into())?;
+    must(log.lines().count() == received.len(), || {
+        "a POST was delivered twice".into()
+    })?;
     gateway.await_replicas("py", 3);
     let n = failed.len();
-    Ok(format!("{sent} POSTs, {n} x 502, all {n} in the functions' logs, none twice; retries {}", retries(&gateway)))
+    Ok(format!(
+        "{sent} POSTs, {n} x 502, all {n} in the functions' logs, none twice; retries {}",
+        retries(&gateway)
+    ))
 }
 
 pub(crate) fn rolling_update() -> Result<String, String> {
     let (gateway, folder) = three("js", "node", NODE, None)?;
     let script = folder.path().join("second-script");
     std::fs::write(&script, NODE.replace("node ", "second ")).map_err(|e| e.to_string())?;
-    let body = Deployment::http("js", &format!("node {}", script.display())).replicas(3).json();
+    let body = Deployment::http("js", &format!("node {}", script.display()))
+        .replicas(3)
+        .json();
     let (address, put) = (gateway.address, body);
     let updater = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_secs(2));
-        ringway_tests::request(address, "PUT", "/system/functions", &[], put.as_bytes()).map(|r| r.status)
+        ringway_tests::request(address, "PUT", "/system/functions", &[], put.as_bytes())
+            .map(|r| r.status)
     });
     let run = wrk(&gateway, "js", 10)?;
-    let status = updater.join().map_err(|_| "the updater panicked".to_owned())?;
-    must(matches!(status, Ok(200 | 202)), || format!("PUT: {status:?}"))?;
+    let status = updater
+        .join()
+        .map_err(|_| "the updater panicked".to_owned())?;
+    must(matches!(status, Ok(200 | 202)), || {
+        format!("PUT: {status:?}")
+    })?;
     let after = gateway.call("GET", "/function/js", b"").text();
-    must(after.starts_with("second"), || format!("still the old version: {after}"))?;
+    must(after.starts_with("second"), || {
+        format!("still the old version: {after}")
+    })?;
     must(run.errors.is_empty(), || run.errors.join("; "))?;
-    Ok(format!("{} requests during the update, 0 failed", run.requests))
+    Ok(format!(
+        "{} requests during the update, 0 failed",
+        run.requests
+    ))
 }

@@ -25,12 +25,21 @@ impl Stream for TcpStream {
     #[expect(unsafe_code, reason = "std cannot set SO_LINGER to zero on stable")]
     fn reset(&self) {
         use std::os::fd::AsRawFd;
-        let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+        let linger = libc::linger {
+            l_onoff: 1,
+            l_linger: 0,
+        };
         let size = u32::try_from(size_of_val(&linger)).unwrap_or(0);
         // SAFETY: pointer and size are of one live struct.
         unsafe {
             let value = (&raw const linger).cast();
-            libc::setsockopt(self.as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER, value, size);
+            libc::setsockopt(
+                self.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_LINGER,
+                value,
+                size,
+            );
         }
     }
 }
@@ -44,7 +53,10 @@ impl Stream for UnixStream {
 }
 
 fn main() {
-    if let Some(delay) = std::env::var("VICE_START_MS").ok().and_then(|ms| ms.parse().ok()) {
+    if let Some(delay) = std::env::var("VICE_START_MS")
+        .ok()
+        .and_then(|ms| ms.parse().ok())
+    {
         std::thread::sleep(Duration::from_millis(delay));
     }
     if std::env::var("VICE_EXIT").is_ok() {
@@ -57,7 +69,10 @@ fn main() {
         }
         return;
     }
-    let port: u16 = std::env::var("PORT").ok().and_then(|p| p.parse().ok()).expect("PORT");
+    let port: u16 = std::env::var("PORT")
+        .ok()
+        .and_then(|p| p.parse().ok())
+        .expect("PORT");
     let listener = TcpListener::bind(("127.0.0.1", port)).expect("bind PORT");
     for stream in listener.incoming().flatten() {
         let _ = stream.set_nodelay(true);

@@ -52,12 +52,18 @@ impl Request {
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+        self.headers
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.as_str())
     }
 
     /// A number from the query, such as `n=5`.
     pub(crate) fn number(&self, name: &str, default: u64) -> u64 {
-        let value = self.query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        let value = self
+            .query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
         value.and_then(|v| v.parse().ok()).unwrap_or(default)
     }
 
@@ -70,10 +76,16 @@ impl Request {
         if self.header("transfer-encoding").is_some() {
             return self.chunked(stream, &mut each);
         }
-        let mut left: u64 = self.header("content-length").and_then(|n| n.parse().ok()).unwrap_or(0);
+        let mut left: u64 = self
+            .header("content-length")
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(0);
         while left > 0 {
             self.fill(stream)?;
-            let n = self.buffered.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            let n = self
+                .buffered
+                .len()
+                .min(usize::try_from(left).unwrap_or(usize::MAX));
             each(&self.buffered[..n])?;
             self.buffered.drain(..n);
             left -= n as u64;
@@ -122,7 +134,11 @@ impl Request {
     }
 
     fn fill(&mut self, stream: &mut dyn Stream) -> std::io::Result<()> {
-        if self.buffered.is_empty() { self.more(stream) } else { Ok(()) }
+        if self.buffered.is_empty() {
+            self.more(stream)
+        } else {
+            Ok(())
+        }
     }
 
     fn more(&mut self, stream: &mut dyn Stream) -> std::io::Result<()> {

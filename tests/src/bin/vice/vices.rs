@@ -39,29 +39,8 @@ fn answer(stream: &mut dyn Stream, request: &mut Request) -> std::io::Result<boo
             std::thread::sleep(Duration::from_millis(request.number("ms", 50)));
             Ok(false)
         }
-        "/until-close" => {
-            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nuntil ")?;
-            std::thread::sleep(Duration::from_millis(30));
-            stream.write_all(b"close")?;
-            Ok(false)
-        }
-        "/end" => Ok(false),
-        "/reset" => {
-            stream.reset();
-            Ok(false)
-        }
-        "/cut-length" => {
-            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nonly this")?;
-            Ok(false)
-        }
-        "/cut-chunked" => {
-            stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")?;
-            std::thread::sleep(Duration::from_millis(20));
-            Ok(false)
-        }
-        "/surplus" => {
-            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nstolen")?;
-            Ok(true)
+        "/until-close" | "/end" | "/reset" | "/cut-length" | "/cut-chunked" | "/surplus" => {
+            cut(stream, &path)
         }
         "/flood" => {
             for _ in 0..request.number("n", 100) {
@@ -70,7 +49,9 @@ fn answer(stream: &mut dyn Stream, request: &mut Request) -> std::io::Result<boo
             simple(stream, b"after the flood")
         }
         "/hints" => {
-            stream.write_all(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n")?;
+            stream.write_all(
+                b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n",
+            )?;
             simple(stream, b"hinted")
         }
         "/trailers" => {
@@ -95,11 +76,53 @@ fn answer(stream: &mut dyn Stream, request: &mut Request) -> std::io::Result<boo
     }
 }
 
+/// Replies that end too early, too late, or not as they said.
+fn cut(stream: &mut dyn Stream, path: &str) -> std::io::Result<bool> {
+    match path {
+        "/until-close" => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nuntil ")?;
+            std::thread::sleep(Duration::from_millis(30));
+            stream.write_all(b"close")?;
+            Ok(false)
+        }
+        "/reset" => {
+            stream.reset();
+            Ok(false)
+        }
+        "/cut-length" => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nonly this")?;
+            Ok(false)
+        }
+        "/cut-chunked" => {
+            stream.write_all(
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+            )?;
+            std::thread::sleep(Duration::from_millis(20));
+            Ok(false)
+        }
+        "/surplus" => {
+            stream.write_all(
+                b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok\
+                  HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nstolen",
+            )?;
+            Ok(true)
+        }
+        _ => Ok(false),
+    }
+}
+
 fn by_prefix(stream: &mut dyn Stream, request: &mut Request, path: &str) -> std::io::Result<bool> {
     if let Some(status) = path.strip_prefix("/status/") {
         read_all(stream, request)?;
-        let body = if matches!(status, "204" | "304") { "" } else { "Content-Length: 0\r\n" };
-        write!(stream, "HTTP/1.1 {status} Whatever\r\n{body}X-Path: {path}\r\n\r\n")?;
+        let body = if matches!(status, "204" | "304") {
+            ""
+        } else {
+            "Content-Length: 0\r\n"
+        };
+        write!(
+            stream,
+            "HTTP/1.1 {status} Whatever\r\n{body}X-Path: {path}\r\n\r\n"
+        )?;
         return Ok(true);
     }
     if let Some(bad) = path.strip_prefix("/bad/") {
@@ -107,7 +130,10 @@ fn by_prefix(stream: &mut dyn Stream, request: &mut Request, path: &str) -> std:
         std::thread::sleep(Duration::from_millis(20));
         return Ok(false);
     }
-    if let Some(bytes) = path.strip_prefix("/bytes/").and_then(|n| n.parse::<usize>().ok()) {
+    if let Some(bytes) = path
+        .strip_prefix("/bytes/")
+        .and_then(|n| n.parse::<usize>().ok())
+    {
         write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {bytes}\r\n\r\n")?;
         let block = vec![b'x'; 64 * 1024];
         let mut left = bytes;
@@ -120,7 +146,10 @@ fn by_prefix(stream: &mut dyn Stream, request: &mut Request, path: &str) -> std:
     }
     read_all(stream, request)?;
     let id = std::env::var("VICE_ID").unwrap_or_else(|_| "vice".into());
-    simple(stream, format!("{id} {} {}", request.method, request.path).as_bytes())
+    simple(
+        stream,
+        format!("{id} {} {}", request.method, request.path).as_bytes(),
+    )
 }
 
 /// Replies that no careful gateway passes on.
@@ -132,8 +161,12 @@ fn bad_reply(which: &str) -> &'static [u8] {
         "fold" => b"HTTP/1.1 200 OK\r\nX-A: 1\r\n folded\r\nContent-Length: 0\r\n\r\n",
         "bare-lf" => b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
         "status" => b"HTTP/1.1 99 Low\r\nContent-Length: 0\r\n\r\n",
-        "switch" => b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
-        "chunk-size" => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n0\r\n\r\n",
+        "switch" => {
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n"
+        }
+        "chunk-size" => {
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n0\r\n\r\n"
+        }
         "te-http10" => b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         _ => b"",
     }
@@ -150,7 +183,11 @@ fn read_all(stream: &mut dyn Stream, request: &mut Request) -> std::io::Result<u
 
 fn simple(stream: &mut dyn Stream, body: &[u8]) -> std::io::Result<bool> {
     let mut reply = Vec::new();
-    write!(reply, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len())?;
+    write!(
+        reply,
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    )?;
     reply.extend_from_slice(body);
     stream.write_all(&reply)?;
     Ok(true)
