@@ -467,8 +467,10 @@ impl Try<'_> {
         let mut readable: Option<Pin<Box<dyn Future<Output = std::io::Result<()>> + '_>>> = None;
         poll_fn(|cx| {
             self.conn.alarm.register(cx);
-            down_done = down_done || down.as_mut().poll(cx).is_ready();
+            // Up first: when the last of the request and the end of the reply complete in one
+            // batch, the reply's way must find the request sent.
             up_done = up_done || up.as_mut().poll(cx).is_ready();
+            down_done = down_done || down.as_mut().poll(cx).is_ready();
             if down_done && up_done {
                 return Poll::Ready(());
             }

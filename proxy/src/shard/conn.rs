@@ -15,7 +15,7 @@ use crate::buf::{Buf, Class};
 use crate::fault::Reject;
 use crate::http::{HeadEnd, Refusal};
 use crate::limits::{HEAD_TIMEOUT, IDLE_DEMOTE, LINGER_BYTES_MAX, LINGER_TIMEOUT};
-use crate::shard::io::{Side, Sock};
+use crate::shard::io::{Peek, Side, Sock};
 use crate::shard::timer::{Act, Alarm, Slot};
 use crate::shard::{Shard, answer, exchange};
 
@@ -155,8 +155,14 @@ async fn serve(conn: Conn) {
         // Boxed: while the connection is idle only this small future stays.
         match Box::pin(active(&conn)).await {
             Next::Idle if cold_wait(&conn).await => {}
-            _ => return,
+            Next::Idle => return,
+            Next::Close => break,
         }
+    }
+    // Closing over unread bytes would reset the connection, and the client's kernel would throw
+    // away what it has not read yet of the answer.
+    if conn.sock.peek() == Peek::Data {
+        conn.linger().await;
     }
 }
 

@@ -35,7 +35,9 @@ fn hexadecimal_digits() {
     for (byte, value) in [(b'0', 0), (b'9', 9), (b'a', 10), (b'F', 15)] {
         assert_eq!(hex(byte), Some(value));
     }
-    for byte in [b'g', b'G', b'+', b' ', b'x', 0, 0xff, b'/', b':', b'@', b'`'] {
+    for byte in [
+        b'g', b'G', b'+', b' ', b'x', 0, 0xff, b'/', b':', b'@', b'`',
+    ] {
         assert_eq!(hex(byte), None);
     }
 }

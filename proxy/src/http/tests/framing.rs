@@ -72,8 +72,18 @@ fn rows_3_to_5_repeated_lengths() {
 #[test]
 fn rows_6_and_7_digits() {
     for bad in [
-        "+5", "-5", "0x5", "5 5", "", "5;", "5.0", "1e1", "\u{0665}",
-        "9223372036854775808", "99999999999999999999", "00000000000000000005",
+        "+5",
+        "-5",
+        "0x5",
+        "5 5",
+        "",
+        "5;",
+        "5.0",
+        "1e1",
+        "\u{0665}",
+        "9223372036854775808",
+        "99999999999999999999",
+        "00000000000000000005",
     ] {
         let field = format!("Content-Length: {bad}\r\n");
         refuses(post(&field), 400, Reject::BadLength);
@@ -91,7 +101,11 @@ fn row_8_bodies_on_bodiless_methods() {
     for method in ["GET", "HEAD", "DELETE"] {
         let text = format!("{method} / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
         frames(text, Framing::Length(5));
-        refuses(old(method, "Content-Length: 5\r\n"), 413, Reject::BodyHttp10);
+        refuses(
+            old(method, "Content-Length: 5\r\n"),
+            413,
+            Reject::BodyHttp10,
+        );
         frames(old(method, "Content-Length: 0\r\n"), Framing::Length(0));
     }
     frames(old("POST", "Content-Length: 5\r\n"), Framing::Length(5));
@@ -105,26 +119,55 @@ fn rows_9_to_11_transfer_codings() {
         reply_frames(ok(&field), Framing::Chunked, true);
     }
     for bad in [
-        "chunked, chunked", "chunked;q=1", ",chunked", "chunked,", "xchunked", "chunkedx",
-        "identity", "\"chunked\"", "", ",", "gzip", "chunked, gzip", "gzip, chunked, chunked",
-        "identity, chunked", "x, chunked", "chunked chunked", "'chunked'", "gzip chunked",
+        "chunked, chunked",
+        "chunked;q=1",
+        ",chunked",
+        "chunked,",
+        "xchunked",
+        "chunkedx",
+        "identity",
+        "\"chunked\"",
+        "",
+        ",",
+        "gzip",
+        "chunked, gzip",
+        "gzip, chunked, chunked",
+        "identity, chunked",
+        "x, chunked",
+        "chunked chunked",
+        "'chunked'",
+        "gzip chunked",
         "gzip,, chunked",
     ] {
         let field = format!("Transfer-Encoding: {bad}\r\n");
         refuses(post(&field), 400, Reject::BadTransferEncoding);
         distrusts(ok(&field), Reject::BadTransferEncoding);
     }
-    for bad in ["chunked\x0b", "\x0bchunked", "chunked\0", "\x0cchunked", "chunked\x08"] {
+    for bad in [
+        "chunked\x0b",
+        "\x0bchunked",
+        "chunked\0",
+        "\x0cchunked",
+        "chunked\x08",
+    ] {
         let field = format!("Transfer-Encoding: {bad}\r\n");
         refuses(post(&field), 400, Reject::HeaderBytes);
         distrusts(ok(&field), Reject::HeaderBytes);
     }
-    for unsupported in ["gzip, chunked", "deflate,chunked", "x-gzip, compress, chunked"] {
+    for unsupported in [
+        "gzip, chunked",
+        "deflate,chunked",
+        "x-gzip, compress, chunked",
+    ] {
         let field = format!("Transfer-Encoding: {unsupported}\r\n");
         refuses(post(&field), 501, Reject::BadTransferEncoding);
         distrusts(ok(&field), Reject::BadTransferEncoding);
     }
-    for (one, two) in [("chunked", "chunked"), ("chunked", "identity"), ("gzip", "chunked")] {
+    for (one, two) in [
+        ("chunked", "chunked"),
+        ("chunked", "identity"),
+        ("gzip", "chunked"),
+    ] {
         let fields = format!("Transfer-Encoding: {one}\r\nTransfer-encoding: {two}\r\n");
         refuses(post(&fields), 400, Reject::BadTransferEncoding);
         distrusts(ok(&fields), Reject::BadTransferEncoding);
@@ -146,8 +189,16 @@ fn replies_without_framing_end_with_their_connection() {
     reply_frames("HTTP/1.0 200 OK\r\n\r\n", Framing::UntilClose, false);
     let old = "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n";
     reply_frames(format!("{old}\r\n"), Framing::Length(5), false);
-    reply_frames(format!("{old}Connection: keep-alive\r\n\r\n"), Framing::Length(5), true);
-    reply_frames(ok("Content-Length: 5\r\nConnection: close\r\n"), Framing::Length(5), false);
+    reply_frames(
+        format!("{old}Connection: keep-alive\r\n\r\n"),
+        Framing::Length(5),
+        true,
+    );
+    reply_frames(
+        ok("Content-Length: 5\r\nConnection: close\r\n"),
+        Framing::Length(5),
+        false,
+    );
 }
 
 #[test]

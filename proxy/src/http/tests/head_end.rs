@@ -101,7 +101,9 @@ fn rows_33_and_48_the_longest_head() {
         head
     };
     let line = "GET / HTTP/1.1\r\nHost: a\r\n";
-    accepts(head(HEAD_BYTES_MAX, line), |head| assert_eq!(head.path, b"/"));
+    accepts(head(HEAD_BYTES_MAX, line), |head| {
+        assert_eq!(head.path, b"/")
+    });
     refuses(head(HEAD_BYTES_MAX + 1, line), 431, Reject::HeadTooLarge);
     let status = "HTTP/1.1 200 OK\r\n";
     let reply = head(HEAD_BYTES_MAX + 1, status);

@@ -14,7 +14,6 @@
 
 mod body;
 mod chunked;
-mod corpus;
 mod digits;
 mod forward;
 mod framing;

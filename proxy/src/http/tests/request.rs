@@ -3,8 +3,8 @@
 use super::{accepts, get, old, post, refuses};
 use crate::fault::Reject;
 use crate::http::{Framing, Method, Version};
-use crate::limits::{CALL_ID_BYTES_MAX, CONNECTION_OPTIONS_MAX, METHOD_BYTES_MAX};
 use crate::limits::REQUEST_HEADERS_MAX;
+use crate::limits::{CALL_ID_BYTES_MAX, CONNECTION_OPTIONS_MAX, METHOD_BYTES_MAX};
 
 #[test]
 fn what_a_plain_request_says() {
@@ -42,7 +42,14 @@ fn row_14_underscores_do_not_disguise_a_field() {
     ] {
         refuses(get(&format!("{name}: 1\r\n")), 400, Reject::Underscore);
     }
-    for name in ["user_id", "X_Forward", "_", "__", "Content_Type", "Content-Lengths_"] {
+    for name in [
+        "user_id",
+        "X_Forward",
+        "_",
+        "__",
+        "Content_Type",
+        "Content-Lengths_",
+    ] {
         accepts(get(&format!("{name}: 1\r\n")), |head| {
             assert_eq!(head.headers.len(), 2);
         });
@@ -85,9 +92,21 @@ fn row_17_bare_cr() {
     refuses(get("a: b\rc\r\n"), 400, Reject::BareLineEnd);
     refuses(get("a: b\r\r\n"), 400, Reject::BareLineEnd);
     refuses(get("a\r: b\r\n"), 400, Reject::BareLineEnd);
-    refuses("GET /\r HTTP/1.1\r\nHost: a\r\n\r\n", 400, Reject::BareLineEnd);
-    refuses("GET / HTTP/1.1\r\r\nHost: a\r\n\r\n", 400, Reject::BareLineEnd);
-    refuses("GET / HTTP/1.1\r\nHost: a\r\n\r\r\n\r\n", 400, Reject::BareLineEnd);
+    refuses(
+        "GET /\r HTTP/1.1\r\nHost: a\r\n\r\n",
+        400,
+        Reject::BareLineEnd,
+    );
+    refuses(
+        "GET / HTTP/1.1\r\r\nHost: a\r\n\r\n",
+        400,
+        Reject::BareLineEnd,
+    );
+    refuses(
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\r\n\r\n",
+        400,
+        Reject::BareLineEnd,
+    );
 }
 
 #[test]
@@ -152,10 +171,21 @@ fn row_28_host() {
     refuses(with(""), 400, Reject::Host);
     refuses(with("Host: a\r\nHost: a\r\n"), 400, Reject::Host);
     refuses(with("Host: a\r\nhost: b\r\n"), 400, Reject::Host);
-    for bad in ["a/b", "a?b", "a#b", "a@b", "a,b", "a b", "a\\b", "a:b", "[::1", "a]", "a:80:80"] {
+    for bad in [
+        "a/b", "a?b", "a#b", "a@b", "a,b", "a b", "a\\b", "a:b", "[::1", "a]", "a:80:80",
+    ] {
         refuses(with(&format!("Host: {bad}\r\n")), 400, Reject::Host);
     }
-    for good in ["", "a", "a:80", "A.b-c_d", "127.0.0.1:8080", "[::1]", "[::1]:80", "a:"] {
+    for good in [
+        "",
+        "a",
+        "a:80",
+        "A.b-c_d",
+        "127.0.0.1:8080",
+        "[::1]",
+        "[::1]:80",
+        "a:",
+    ] {
         accepts(with(&format!("Host: {good}\r\n")), |head| {
             assert_eq!(head.host, Some(good.as_bytes()));
         });
@@ -167,14 +197,26 @@ fn row_28_host() {
 fn rows_29_and_30_versions() {
     refuses("GET /\r\n\r\n", 400, Reject::Version);
     let with = |version: &str| format!("GET / {version}\r\nHost: a\r\n\r\n");
-    for later in ["HTTP/1.2", "HTTP/1.9", "HTTP/2.0", "HTTP/0.9", "HTTP/3.0", "HTTP/2"] {
+    for later in [
+        "HTTP/1.2", "HTTP/1.9", "HTTP/2.0", "HTTP/0.9", "HTTP/3.0", "HTTP/2",
+    ] {
         refuses(with(later), 505, Reject::Version);
     }
-    for bad in ["http/1.1", "HTTP/1.11", "HTTP/11", "HTTP/1,1", "HTTP 1.1", "HTTP/1.1 ", "X/1.1"] {
+    for bad in [
+        "http/1.1",
+        "HTTP/1.11",
+        "HTTP/11",
+        "HTTP/1,1",
+        "HTTP 1.1",
+        "HTTP/1.1 ",
+        "X/1.1",
+    ] {
         let why = request_line_reason(bad);
         refuses(with(bad), 400, why);
     }
-    accepts(old("GET", ""), |head| assert_eq!(head.version, Version::Http10));
+    accepts(old("GET", ""), |head| {
+        assert_eq!(head.version, Version::Http10)
+    });
 }
 
 /// A good version with something behind it is a broken line.
@@ -202,26 +244,45 @@ fn keep_alive_by_version_and_options() {
     assert!(keeps(get("Connection: keep-alive\r\n")));
     assert!(!keeps(get("Connection: close\r\n")));
     assert!(!keeps(get("Connection: foo, CLOSE\r\n")));
-    assert!(!keeps(get("Connection: keep-alive\r\nConnection: close\r\n")));
+    assert!(!keeps(get(
+        "Connection: keep-alive\r\nConnection: close\r\n"
+    )));
     assert!(!keeps(get("Connection: ,close,\r\n")));
     assert!(!keeps(old("GET", "")));
     assert!(keeps(old("GET", "Connection: Keep-Alive\r\n")));
     assert!(!keeps(old("GET", "Connection: keep-alive, close\r\n")));
-    assert!(keeps(get("Connection: closed\r\nProxy-Connection: close\r\n")));
+    assert!(keeps(get(
+        "Connection: closed\r\nProxy-Connection: close\r\n"
+    )));
 }
 
 #[test]
 fn row_41_nominations() {
-    for name in ["content-length", "Transfer-Encoding", "host", "content_length"] {
-        let text = post(&format!("Content-Length: 0\r\nConnection: close, {name}\r\n"));
+    for name in [
+        "content-length",
+        "Transfer-Encoding",
+        "host",
+        "content_length",
+    ] {
+        let text = post(&format!(
+            "Content-Length: 0\r\nConnection: close, {name}\r\n"
+        ));
         refuses(text, 400, Reject::Nomination);
     }
-    for name in ["authorization", "x-call-id", "te", "x-forwarded-for", "upgrade"] {
+    for name in [
+        "authorization",
+        "x-call-id",
+        "te",
+        "x-forwarded-for",
+        "upgrade",
+    ] {
         accepts(get(&format!("Connection: {name}\r\n")), |head| {
             assert!(!head.nominates, "{name}");
         });
     }
-    accepts(get("Connection: x-mine\r\n"), |head| assert!(head.nominates));
+    accepts(get("Connection: x-mine\r\n"), |head| {
+        assert!(head.nominates)
+    });
     let most = vec!["a"; CONNECTION_OPTIONS_MAX].join(",");
     accepts(get(&format!("Connection: {most}\r\n")), |head| {
         assert!(head.nominates);
@@ -233,12 +294,21 @@ fn row_41_nominations() {
 #[test]
 fn expectations() {
     let expects = |text: String| accepts(text, |head| head.expect_continue);
-    assert!(expects(post("Content-Length: 5\r\nExpect: 100-continue\r\n")));
-    assert!(expects(post("Transfer-Encoding: chunked\r\nExpect: 100-Continue\r\n")));
-    assert!(!expects(post("Content-Length: 0\r\nExpect: 100-continue\r\n")));
+    assert!(expects(post(
+        "Content-Length: 5\r\nExpect: 100-continue\r\n"
+    )));
+    assert!(expects(post(
+        "Transfer-Encoding: chunked\r\nExpect: 100-Continue\r\n"
+    )));
+    assert!(!expects(post(
+        "Content-Length: 0\r\nExpect: 100-continue\r\n"
+    )));
     assert!(!expects(post("Expect: 100-continue\r\n")));
     // RFC 9110 §10.1.1: ignored in HTTP/1.0.
-    assert!(!expects(old("POST", "Content-Length: 5\r\nExpect: 100-continue\r\n")));
+    assert!(!expects(old(
+        "POST",
+        "Content-Length: 5\r\nExpect: 100-continue\r\n"
+    )));
     for bad in ["", "200-ok", "100-continue, x", "100-continue;q=1"] {
         let text = post(&format!("Content-Length: 5\r\nExpect: {bad}\r\n"));
         refuses(text, 417, Reject::Expect);
@@ -255,7 +325,10 @@ fn rows_42_and_43_upgrades() {
     assert!(!websocket(get("Connection: upgrade\r\n")));
     assert!(!websocket(post(fields)));
     assert!(!websocket(old("GET", fields)));
-    assert!(!websocket(old("POST", &format!("{fields}Content-Length: 5\r\n"))));
+    assert!(!websocket(old(
+        "POST",
+        &format!("{fields}Content-Length: 5\r\n")
+    )));
     for other in ["h2c", "h2", "websocket, h2c", "websocket/13", "TLS/1.0", ""] {
         let text = get(&format!("Connection: upgrade\r\nUpgrade: {other}\r\n"));
         assert!(!websocket(text), "{other}");
@@ -282,7 +355,10 @@ fn trailers_are_wanted_when_te_says_so() {
 fn row_45_only_usable_call_ids_are_kept() {
     let id = |text: String| accepts(text, |head| head.call_id.map(<[u8]>::to_vec));
     let longest = "i".repeat(CALL_ID_BYTES_MAX);
-    assert_eq!(id(get(&format!("x-call-id: {longest}\r\n"))), Some(longest.clone().into()));
+    assert_eq!(
+        id(get(&format!("x-call-id: {longest}\r\n"))),
+        Some(longest.clone().into())
+    );
     assert_eq!(id(get(&format!("x-call-id: {longest}i\r\n"))), None);
     for bad in ["", "a b", "a,b", "a\tb", "\u{e9}", "a:b", "a/b"] {
         assert_eq!(id(get(&format!("x-call-id: {bad}\r\n"))), None, "{bad}");

@@ -32,7 +32,9 @@ fn row_49_status_codes() {
             assert_eq!(head.status.to_string(), good);
         });
     }
-    for bad in ["099", "000", "600", "999", "20", "2000", "2xx", "+20", "-20", " 20", "", "20a"] {
+    for bad in [
+        "099", "000", "600", "999", "20", "2000", "2xx", "+20", "-20", " 20", "", "20a",
+    ] {
         distrusts(format!("HTTP/1.1 {bad} x\r\n\r\n"), Reject::Syntax);
     }
 }
@@ -80,8 +82,12 @@ fn row_44_only_a_101_to_websocket_is_one() {
     assert!(!websocket(&format!("HTTP/1.1 200 x\r\n{fields}\r\n")));
     assert!(!websocket("HTTP/1.1 101 x\r\nConnection: Upgrade\r\n\r\n"));
     assert!(!websocket("HTTP/1.1 101 x\r\nUpgrade: h2c\r\n\r\n"));
-    assert!(!websocket("HTTP/1.1 101 x\r\nUpgrade: websocket, h2c\r\n\r\n"));
-    assert!(!websocket(&format!("HTTP/1.1 101 x\r\n{fields}Upgrade: websocket\r\n\r\n")));
+    assert!(!websocket(
+        "HTTP/1.1 101 x\r\nUpgrade: websocket, h2c\r\n\r\n"
+    ));
+    assert!(!websocket(&format!(
+        "HTTP/1.1 101 x\r\n{fields}Upgrade: websocket\r\n\r\n"
+    )));
 }
 
 #[test]

@@ -6,10 +6,7 @@ use crate::http::{BodyCursor, HeadEnd, Refusal};
 
 /// What finding the head's end comes to; asserts that no cut changes it.
 #[track_caller]
-pub(super) fn head_end(
-    bytes: &[u8],
-    new: impl Fn() -> HeadEnd,
-) -> Result<Option<usize>, Refusal> {
+pub(super) fn head_end(bytes: &[u8], new: impl Fn() -> HeadEnd) -> Result<Option<usize>, Refusal> {
     let whole = new().find(bytes);
     let shown = &bytes[..bytes.len().min(200)];
     // Every prefix in turn: one byte more at each read. Long inputs take longer strides.
@@ -83,10 +80,7 @@ pub(super) fn pass(mut cursor: BodyCursor, pieces: &[&[u8]]) -> Result<Passed, R
 
 /// Passes `input` whole; asserts that no cut changes what comes of it.
 #[track_caller]
-pub(super) fn pass_all_ways(
-    new: impl Fn() -> BodyCursor,
-    input: &[u8],
-) -> Result<Passed, Reject> {
+pub(super) fn pass_all_ways(new: impl Fn() -> BodyCursor, input: &[u8]) -> Result<Passed, Reject> {
     let whole = pass(new(), &[input]);
     let shown = &input[..input.len().min(200)];
     let bytewise: Vec<&[u8]> = input.chunks(1).collect();

@@ -65,13 +65,32 @@ fn row_26_absolute_form() {
     reads(with("GET", "http://h:/p", "h"), "/p", None, "h:");
     reads(with("GET", "http://h", "h"), "/", None, "h");
     reads(with("GET", "http://h?q", "h"), "/", Some("q"), "h");
-    reads(with("GET", "http://[::1]:8080/p", "[::1]:8080"), "/p", None, "[::1]:8080");
+    reads(
+        with("GET", "http://[::1]:8080/p", "[::1]:8080"),
+        "/p",
+        None,
+        "[::1]:8080",
+    );
     reads(with("OPTIONS", "http://h", "h"), "*", None, "h");
     for host in ["g", "h:81", "h.", "", "h:443"] {
-        refuses(with("GET", "http://h/p", host), 400, Reject::TargetAuthority);
+        refuses(
+            with("GET", "http://h/p", host),
+            400,
+            Reject::TargetAuthority,
+        );
     }
-    refuses(with("GET", "https://h/p", "h:80"), 400, Reject::TargetAuthority);
-    for target in ["http:///system", "http://", "http://u@h/p", "http://:80/p", "http://h:x/"] {
+    refuses(
+        with("GET", "https://h/p", "h:80"),
+        400,
+        Reject::TargetAuthority,
+    );
+    for target in [
+        "http:///system",
+        "http://",
+        "http://u@h/p",
+        "http://:80/p",
+        "http://h:x/",
+    ] {
         refuses(with("GET", target, "h"), 400, Reject::TargetAuthority);
     }
     // RFC 9112 §3.2: Host is required in HTTP/1.1 whatever the target's form.
@@ -86,7 +105,15 @@ fn row_27_other_forms() {
     reads(with("OPTIONS", "*", "a"), "*", None, "a");
     refuses(with("GET", "*", "a"), 400, Reject::TargetForm);
     refuses(with("OPTIONS", "**", "a"), 400, Reject::TargetForm);
-    for target in ["h:80", "h", "ftp://h/p", "file:///p", "function/x", "?q", "http:/h/p"] {
+    for target in [
+        "h:80",
+        "h",
+        "ftp://h/p",
+        "file:///p",
+        "function/x",
+        "?q",
+        "http:/h/p",
+    ] {
         refuses(with("GET", target, "a"), 400, Reject::TargetForm);
     }
 }
