@@ -213,3 +213,247 @@ fn byte_of(high: u8, low: u8) -> Option<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     u8::try_from(digit(high)?.wrapping_shl(4) | digit(low)?).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::tests::Random;
+    use crate::name::NAME_BYTES_MAX;
+
+    #[track_caller]
+    fn function(path: &str, name: &str, rest: &str) {
+        let expected = Route::Function {
+            name: name.as_bytes(),
+            rest: rest.as_bytes(),
+        };
+        assert_eq!(route(path.as_bytes()), expected, "{path}");
+    }
+
+    #[track_caller]
+    fn all(paths: &str, expected: &Route<'_>) {
+        for path in paths.split(' ') {
+            assert_eq!(route(path.as_bytes()), *expected, "{path}");
+        }
+    }
+
+    #[track_caller]
+    fn redirects(path: &str, cleaned: &str) {
+        let expected = Route::Redirect(cleaned.into());
+        assert_eq!(route(path.as_bytes()), expected, "{path}");
+    }
+
+    #[test]
+    fn functions() {
+        function("/function/x", "x", "");
+        function("/function/x/", "x", "/");
+        function("/function/x.ns/a/b", "x.ns", "/a/b");
+        function("/function/A-b_c.9/", "A-b_c.9", "/");
+        function("/function/...", "...", "");
+        function("/function/.x/.y/..z/...", ".x", "/.y/..z/...");
+        let longest = "n".repeat(NAME_BYTES_MAX);
+        function(&format!("/function/{longest}/a"), &longest, "/a");
+    }
+
+    #[test]
+    fn parameters_pass_as_they_are() {
+        for rest in [
+            "//",
+            "//y",
+            "/a//b/",
+            "/;a=b",
+            "/a;/b",
+            "/%2f",
+            "/a%2Fb",
+            "/%5c",
+            "/\\a",
+            "/%20",
+            "/%252e%252e/",
+            "/%c0%ae%c0%ae/",
+            "/%",
+            "/%2",
+            "/%zz",
+            "/...",
+            "/%2e%2e%2e",
+            "/a%2e",
+            "/%2f%2f",
+            "/a..b",
+            "/%0d%0a",
+            "/~!$&'()*+,=:@|",
+        ] {
+            function(&format!("/function/x{rest}"), "x", rest);
+        }
+    }
+
+    #[test]
+    fn all_else_goes_to_the_side_that_authenticates() {
+        all(
+            "/ * /system/functions /healthz /ui/ /async-function/x/y /function /functions/x \
+             /functionx /FUNCTION/x /Function/x /function%2fx /%66unction/x /function;a/x \
+             /system;a=b/functions /system/functions%2fx /.well-known/x /system//functions",
+            &Route::Fallback,
+        );
+    }
+
+    #[test]
+    fn invalid_names_go_there_too() {
+        all(
+            "/function/ /function// /function//x /function/x;a/b /function/%66 \
+             /function/x%20/a /function/x%252e/a /function/x:1/a /function/x@y \
+             /function/%c0%ae/a /function/%/a /function/, /function/%252e%252e/a",
+            &Route::Fallback,
+        );
+        let long = format!("/function/{}", "n".repeat(NAME_BYTES_MAX + 1));
+        all(&long, &Route::Fallback);
+    }
+
+    #[test]
+    fn navigation_in_plain_sight_is_redirected() {
+        redirects("/function/../system/functions", "/system/functions");
+        redirects("/function/x/../../system/functions", "/system/functions");
+        redirects("/function/x/./y", "/function/x/y");
+        redirects("/function/x/a/..", "/function/x");
+        redirects("/function/x/a/../", "/function/x/");
+        redirects("/function/x;/../", "/function/");
+        redirects("/function/x//a/../b", "/function/x/b");
+        redirects("/function/.", "/function");
+        redirects("/function/..", "/");
+        redirects("/..", "/");
+        redirects("/../../../etc", "/etc");
+        redirects("/./system", "/system");
+        redirects("//function/x", "/function/x");
+        redirects("//system/..", "/");
+        redirects("///example.com/a//b", "/example.com/a/b");
+        redirects("//", "/");
+        redirects("/function/x/%2f/../a", "/function/x/a");
+    }
+
+    #[test]
+    fn navigation_in_disguise_is_refused() {
+        all(
+            "/function/%2e%2e/system /function/%2E./system /function/.%2e/system \
+             /function/x/%2e%2e/y /function/x/%2e/y /function/x/..%2fy \
+             /function/x/%2e%2e%2fy /function/x/a%2f..%2fb /function/x/a%2f.. \
+             /function/x/..\\y /function/x/a\\.. /function/x/..%5cy /function/x/a%5C.%5cb \
+             /function/x/a%2f../b /system/%2e%2e/function/x /%2e%2e /async-function/x/..%2f \
+             /x/..%2f../function/y /%2f.. /function/x/../%2e%2e/y",
+            &refuse(),
+        );
+    }
+
+    #[test]
+    fn hidden_slashes_before_the_parameters_are_refused() {
+        all(
+            "/function/a%2fb /function/a%2F /function/a%5cb/c /function/a\\b /function/%2f \
+             /function/%5c/x /function\\x /function%5cx /\\x /%5cx /async-function/a%2fb/c \
+             /async-function/a\\ //function/a%2fb //%5cexample.com \
+             /function/../%5cexample.com /x/../function/a%2fb /function/../\\example.com",
+            &refuse(),
+        );
+    }
+
+    #[test]
+    fn control_bytes_are_refused_anywhere() {
+        all(
+            "/function/x%00 /function/x/%00 /%00 /system/a%00b /function/x/\0 \
+             /function/x/\r\n /\x7f /function/\t",
+            &refuse(),
+        );
+        assert_eq!(route(b"/function/x/a b"), refuse());
+    }
+
+    /// The laxest reading of a path: decoded once, then Go's `path.Clean`.
+    fn laxest(path: &[u8], backslash_divides: bool) -> Vec<u8> {
+        let mut decoded = Vec::new();
+        let mut rest = path;
+        while let Some((&first, after)) = rest.split_first() {
+            rest = after;
+            let byte = match (first, rest) {
+                (b'%', [high, low, after @ ..]) => match byte_of(*high, *low) {
+                    Some(byte) => {
+                        rest = after;
+                        byte
+                    }
+                    None => first,
+                },
+                _ => first,
+            };
+            decoded.push(if backslash_divides && byte == b'\\' {
+                b'/'
+            } else {
+                byte
+            });
+        }
+        let mut stack: Vec<&[u8]> = Vec::new();
+        for segment in decoded.split(|byte| *byte == b'/') {
+            match segment {
+                b"" | b"." => {}
+                b".." => drop(stack.pop()),
+                segment => stack.push(segment),
+            }
+        }
+        [&b"/"[..], &stack.join(&b'/')].concat()
+    }
+
+    /// Asserts that `name` and `rest` make up `path`, and so they do in every reading of it.
+    fn stays_inside(path: &[u8], name: &[u8], rest: &[u8]) {
+        let own = [b"/function/", name].concat();
+        assert_eq!([&own[..], rest].concat(), path);
+        for divides in [false, true] {
+            let read = laxest(path, divides);
+            let after = read.strip_prefix(&own[..]);
+            assert!(
+                after.is_some_and(|rest| matches!(rest.first(), None | Some(b'/'))),
+                "{} read as {}",
+                path.escape_ascii(),
+                read.escape_ascii()
+            );
+        }
+    }
+
+    /// Asserts that `cleaned` names this host and needs no cleaning.
+    fn is_clean(cleaned: &[u8]) {
+        assert!(cleaned.starts_with(b"/") && !cleaned.starts_with(b"//"));
+        let again = route(cleaned);
+        assert!(
+            matches!(again, Route::Function { .. } | Route::Fallback),
+            "{}: {again:?}",
+            cleaned.escape_ascii()
+        );
+    }
+
+    #[test]
+    fn no_reading_of_a_functions_path_leaves_the_function() {
+        const PARTS: &str = "/ / /function/ /function/x x . .. /.. /../ %2e %2E %2f %2F %5c \\ \
+            %25 2e % ; // system %00 %c0%ae \u{e9} a %66 * ? %2";
+        let parts: Vec<&str> = PARTS.split(' ').collect();
+        let mut random = Random::new(61);
+        let mut functions = 0;
+        for _ in 0..200_000 {
+            let mut path = Vec::new();
+            if random.one_in(2) {
+                path.extend_from_slice(b"/function/x/");
+            }
+            for _ in 0..random.below(9) {
+                path.extend_from_slice(random.pick(&parts).as_bytes());
+            }
+            if random.one_in(10) {
+                path.extend_from_slice(&random.bytes(6));
+            }
+            match route(&path) {
+                Route::Function { name, rest } => {
+                    functions += 1;
+                    stays_inside(&path, name, rest);
+                }
+                Route::Redirect(cleaned) => {
+                    assert_ne!(cleaned, path);
+                    is_clean(&cleaned);
+                }
+                Route::Fallback | Route::Refuse(_) => {}
+            }
+        }
+        assert!(
+            functions > 10_000,
+            "{functions} functions: the test tests little"
+        );
+    }
+}

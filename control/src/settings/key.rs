@@ -35,6 +35,8 @@ pub enum Key {
     WriteTimeout,
     /// Default namespace.
     FunctionNamespace,
+    /// Whether calls wake a function that has no replicas.
+    ScaleFromZero,
     /// Whether `/system` asks for credentials.
     BasicAuth,
     /// Folder of the credential files.
@@ -65,7 +67,7 @@ pub struct Given {
 
 impl Key {
     /// Every setting, in the order of the help text.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Listen,
         Self::MetricsListen,
         Self::Data,
@@ -81,6 +83,7 @@ impl Key {
         Self::ReadTimeout,
         Self::WriteTimeout,
         Self::FunctionNamespace,
+        Self::ScaleFromZero,
         Self::BasicAuth,
         Self::SecretMountPath,
     ];
@@ -184,6 +187,12 @@ impl Key {
                 "NAME",
                 "Default namespace [default: openfaas-fn]",
             ),
+            Self::ScaleFromZero => (
+                "scale-from-zero",
+                "scale_from_zero",
+                "BOOL",
+                "A call to a function without replicas starts one [default: true]",
+            ),
             Self::BasicAuth => (
                 "basic-auth",
                 "basic_auth",
@@ -203,7 +212,7 @@ impl Key {
     /// Whether the flag may stand without a value, which then is `true`.
     #[must_use]
     pub const fn is_switch(self) -> bool {
-        matches!(self, Self::Insecure | Self::BasicAuth)
+        matches!(self, Self::Insecure | Self::BasicAuth | Self::ScaleFromZero)
     }
 }
 

@@ -16,4 +16,4 @@ pub use credentials::Credentials;
 pub use error::SettingError;
 pub use key::{Given, Key};
 pub use resolve::Settings;
-pub use surroundings::{ARCHITECTURE, Surroundings};
+pub use surroundings::{ARCHITECTURE, Surroundings, arguments, own_binary, variables};

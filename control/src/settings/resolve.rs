@@ -46,6 +46,8 @@ pub struct Settings {
     pub write_timeout: Option<Duration>,
     /// Default namespace.
     pub namespace: Namespace,
+    /// Whether calls wake a function that has no replicas.
+    pub scale_from_zero: bool,
     /// What `/system` asks for; `None` asks for nothing.
     pub credentials: Option<Credentials>,
     /// Where the process runs.
@@ -63,8 +65,8 @@ impl Settings {
     ) -> Result<Self, SettingError> {
         // An empty variable is how composing tools say "unset".
         let given = |key| given(key).filter(|g| !g.text.is_empty() || g.name.starts_with("--"));
-        let basic_auth = switch(given(Key::BasicAuth))?;
-        let insecure = switch(given(Key::Insecure))?;
+        let basic_auth = switch(given(Key::BasicAuth), false)?;
+        let insecure = switch(given(Key::Insecure), false)?;
         let credentials = if basic_auth {
             let folder = given(Key::SecretMountPath).map(|g| PathBuf::from(g.text));
             let folder = folder.unwrap_or_else(|| PathBuf::from("/run/secrets/"));
@@ -96,6 +98,7 @@ impl Settings {
             read_timeout: bound(given(Key::ReadTimeout), Some(MINUTE))?,
             write_timeout: bound(given(Key::WriteTimeout), Some(MINUTE))?,
             namespace: namespace(given(Key::FunctionNamespace))?,
+            scale_from_zero: switch(given(Key::ScaleFromZero), true)?,
             credentials,
             surroundings,
         })
@@ -111,9 +114,9 @@ fn invalid(given: &Given, rule: impl Into<String>) -> SettingError {
 }
 
 /// `true` or `false`, exactly (OpenFaaS reads anything else as false, which hides mistakes).
-fn switch(given: Option<Given>) -> Result<bool, SettingError> {
+fn switch(given: Option<Given>, default: bool) -> Result<bool, SettingError> {
     match given {
-        None => Ok(false),
+        None => Ok(default),
         Some(g) if g.text == "true" => Ok(true),
         Some(g) if g.text == "false" => Ok(false),
         Some(g) => Err(invalid(&g, "must be true or false")),

@@ -1,6 +1,7 @@
 //! What the process finds around itself: the only reader of the environment and of the cores.
 
 use std::env;
+use std::io;
 use std::path::PathBuf;
 use std::thread;
 
@@ -41,6 +42,20 @@ impl Surroundings {
             provider_url_set: env::var_os("functions_provider_url").is_some_and(|v| !v.is_empty()),
         }
     }
+}
+
+/// The words of the command line; bytes that are not text are replaced.
+#[must_use]
+pub fn arguments() -> Vec<String> {
+    env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
+/// Where this binary lies.
+///
+/// # Errors
+/// The kernel does not say.
+pub fn own_binary() -> io::Result<PathBuf> {
+    env::current_exe()
 }
 
 /// Every variable of this process whose name and value are text: what a watchdog was given.

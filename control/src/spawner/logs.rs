@@ -32,6 +32,8 @@ pub(super) struct LogFile {
 
 /// A replica's output on its way into the log.
 pub(super) struct LogPipe {
+    /// Whose output it is.
+    pub(super) id: u64,
     pub(super) pipe: File,
     log: Rc<RefCell<LogFile>>,
     instance: String,
@@ -115,8 +117,13 @@ impl LogFile {
 }
 
 impl LogPipe {
-    pub(super) fn new(pipe: File, log: Rc<RefCell<LogFile>>, instance: String) -> Self {
-        Self { pipe, log, instance, line: Vec::new() }
+    pub(super) fn new(
+        id: u64,
+        pipe: File,
+        log: Rc<RefCell<LogFile>>,
+        instance: String,
+    ) -> Self {
+        Self { id, pipe, log, instance, line: Vec::new() }
     }
 
     /// Reads what is there, at most [`READS_MAX`] times so that one function cannot hold up the
@@ -208,7 +215,7 @@ mod tests {
     fn pipe_of(folder: &Path, logs: &mut Logs, bytes: &[u8]) -> LogPipe {
         let source = folder.join("source");
         fs::write(&source, bytes).unwrap();
-        LogPipe::new(File::open(source).unwrap(), logs.open("a.b").unwrap(), "a-1".into())
+        LogPipe::new(1, File::open(source).unwrap(), logs.open("a.b").unwrap(), "a-1".into())
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
@@ -63,7 +65,7 @@ impl Replicas {
         let instance = order.instance.clone();
         let pid = Pid::from_child(&child);
         self.running.insert(order.id, Replica { pid, instance: instance.clone(), membership });
-        Ok(LogPipe::new(File::from(ours), log, instance))
+        Ok(LogPipe::new(order.id, File::from(ours), log, instance))
     }
 
     fn rules(&self, order: &StartOrder, cgroups: Vec<File>) -> io::Result<ChildRules> {
@@ -99,7 +101,7 @@ impl Replicas {
 
     /// Waits for every process that has ended. Orphans are reaped too: they are handed to this
     /// process. Of an ended replica nothing stays alive.
-    pub(super) fn reap(&mut self) -> Vec<(u64, String, Ending)> {
+    pub(super) fn reap(&mut self) -> Vec<(u64, Ending)> {
         let mut ended = Vec::new();
         while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
             let found = self.running.iter().find(|(_, replica)| replica.pid == pid);
@@ -109,7 +111,7 @@ impl Replicas {
             let _ = rustix::process::kill_process_group(pid, Signal::KILL);
             if let Some(replica) = self.running.remove(&id) {
                 replica.membership.remove();
-                ended.push((id, replica.instance, ending(status)));
+                ended.push((id, ending(status)));
             }
         }
         self.kill_stragglers();
@@ -140,15 +142,17 @@ impl Replicas {
         for replica in self.running.values() {
             let _ = rustix::process::kill_process_group(replica.pid, Signal::KILL);
         }
-        // Orphans become our children as their parents die, so this ends only when none is left.
-        loop {
+        // Orphans become our children as their parents die, so this ends when none is left; or
+        // at the deadline, where only the end of a PID namespace can still help.
+        let deadline = Instant::now() + KILL_DEADLINE;
+        while Instant::now() < deadline {
             for child in children() {
                 let _ = rustix::process::kill_process_group(child, Signal::KILL);
                 let _ = rustix::process::kill_process(child, Signal::KILL);
             }
             match rustix::process::wait(WaitOptions::NOHANG) {
                 Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
-                Ok(None) => std::thread::sleep(KILL_PAUSE),
+                Ok(None) => thread::sleep(KILL_PAUSE),
                 Err(_) => break,
             }
         }
@@ -208,4 +212,6 @@ fn instance_of(pid: Pid) -> Option<String> {
 /// Tells a process, and the spawner about its orphans, which instance it belongs to.
 pub(crate) const INSTANCE_VARIABLE: &str = "RINGWAY_INSTANCE";
 /// Between looks for processes that are still dying.
-const KILL_PAUSE: std::time::Duration = std::time::Duration::from_millis(2);
+const KILL_PAUSE: Duration = Duration::from_millis(2);
+/// Of the two seconds in which nothing may be left.
+const KILL_DEADLINE: Duration = Duration::from_millis(1_500);

@@ -36,7 +36,7 @@ pub(super) fn serve(
         pipes: Vec::new(),
         received: Vec::new(),
     };
-    let result = spawner.report(&socket, &Report::Hello(abilities.clone()));
+    let result = report(&socket, &Report::Hello(abilities.clone()));
     let result = result.and_then(|()| spawner.serve(&socket, signals));
     spawner.replicas.kill_all();
     match result {
@@ -89,13 +89,13 @@ impl Spawner {
     }
 
     fn report_ended(&mut self, socket: &File) -> io::Result<()> {
-        for (id, instance, ending) in self.replicas.reap() {
+        for (id, ending) in self.replicas.reap() {
             // The last words come before the end, in the log as in life.
             if let Some(pipe) = self.pipes.iter_mut().find(|p| p.id == id) {
                 let _ = pipe.read();
-                pipe.note(&format!("{instance} ended: {ending}"));
+                pipe.note(&format!("ended: {ending}"));
             }
-            self.report(socket, &Report::Ended { id, ending })?;
+            report(socket, &Report::Ended { id, ending })?;
         }
         Ok(())
     }
@@ -125,7 +125,7 @@ impl Spawner {
             }
             Order::Usage { ticket, ids } => {
                 let amounts = usage::measure(&self.replicas.pids(&ids));
-                self.report(socket, &Report::Usage { ticket, amounts })
+                report(socket, &Report::Usage { ticket, amounts })
             }
             Order::ForgetLog { log } => {
                 self.logs.forget(&log);
@@ -139,19 +139,19 @@ impl Spawner {
         match self.replicas.start(order, &mut self.logs) {
             Ok(pipe) => {
                 self.pipes.push(pipe);
-                self.report(socket, &Report::Started { id })
+                report(socket, &Report::Started { id })
             }
             Err(error) => {
                 let error = format!("{}: {error}", order.words.first().map_or("", |w| w));
-                self.report(socket, &Report::Refused { id, error })
+                report(socket, &Report::Refused { id, error })
             }
         }
     }
 
-    #[expect(clippy::unused_self, reason = "reads as what the spawner does")]
-    fn report(&self, mut socket: &File, report: &Report) -> io::Result<()> {
-        socket.write_all(&frame(report)?)
-    }
+}
+
+fn report(mut socket: &File, report: &Report) -> io::Result<()> {
+    socket.write_all(&frame(report)?)
 }
 
 /// What can be read now.

@@ -38,7 +38,7 @@ mod request;
 mod response;
 mod target;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod trailer;
 
 pub use body::{BodyCursor, Prefix, Step};

@@ -21,10 +21,12 @@ pub(super) fn request(head: &[u8], error: Error, seen: &httparse::Request<'_, '_
         Error::Token if spaces(line) == 1 => Refusal::new(400, Reject::Version),
         Error::Token => Refusal::new(400, Reject::TargetBytes),
         Error::Version => {
-            let version = line.rsplit(|byte| *byte == b' ').next();
+            let version = line.splitn(3, |byte| *byte == b' ').nth(2);
             let known_form = version.is_some_and(is_version);
             Refusal::new(if known_form { 505 } else { 400 }, Reject::Version)
         }
+        // Something stands behind the version.
+        Error::NewLine => Refusal::new(400, Reject::Version),
         _ => Refusal::new(400, field_reason(head)),
     }
 }

@@ -1,0 +1,160 @@
+//! The command line: which command, and which settings were typed.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command};
+
+use crate::demo;
+use crate::serve;
+use crate::settings::{Given, Key, Settings, Surroundings, arguments};
+use crate::spawner::{self, Place};
+use crate::watchdog;
+
+/// Runs the command that was typed.
+#[must_use]
+pub fn run() -> ExitCode {
+    let words = arguments();
+    match words.get(1).map(String::as_str) {
+        // Started by this program only, and many times: no parser in between.
+        Some("watchdog") => internal(watchdog::Arguments::parse(&words[2..]), watchdog::run),
+        Some("spawner") => internal(place(&words[2..]), |place| spawner::run(&place)),
+        Some("demo-function") => demo::function(),
+        _ => typed(),
+    }
+}
+
+fn typed() -> ExitCode {
+    let matches = command().get_matches();
+    let (name, matches) = matches.subcommand().unwrap_or(("serve", &matches));
+    let given = |key: Key| given(matches, key);
+    let around = Surroundings::observe();
+    match name {
+        "demo" => demo::run(given, around),
+        _ => match Settings::resolve(given, around) {
+            Ok(settings) => serve::run(settings),
+            Err(error) => fail(&error),
+        },
+    }
+}
+
+/// Tells why the program does not start.
+pub(crate) fn fail(error: &dyn std::error::Error) -> ExitCode {
+    // There is nowhere to report a closed standard error to.
+    let _ = writeln!(io::stderr(), "ringway: {error}");
+    ExitCode::FAILURE
+}
+
+/// The settings as typed: the flag, else the variable.
+fn given(matches: &ArgMatches, key: Key) -> Option<Given> {
+    let shape = key.shape();
+    let text = matches.get_one::<String>(shape.flag)?.clone();
+    let name = match matches.value_source(shape.flag)? {
+        ValueSource::CommandLine => format!("--{}", shape.flag),
+        _ => shape.variable.to_owned(),
+    };
+    Some(Given { name, text })
+}
+
+fn command() -> Command {
+    let settings = || Key::ALL.into_iter().map(argument);
+    Command::new("ringway")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("An OpenFaaS-compatible gateway, with a provider built in")
+        .after_help(
+            "Every setting is a flag or an environment variable; the flag wins. Durations are \
+             whole seconds or Go durations such as 1m30s. Other OpenFaaS variables are ignored.",
+        )
+        .args_conflicts_with_subcommands(true)
+        .disable_help_subcommand(true)
+        .args(settings())
+        .subcommand(
+            Command::new("serve").about("Serves; the default without a command").args(settings()),
+        )
+        .subcommand(
+            Command::new("demo")
+                .about("Serves on loopback from a temporary folder, with three functions")
+                .args(settings()),
+        )
+}
+
+fn argument(key: Key) -> Arg {
+    let shape = key.shape();
+    let argument = Arg::new(shape.flag)
+        .long(shape.flag)
+        .env(shape.variable)
+        .hide_env_values(true)
+        .value_name(shape.value)
+        .help(shape.help);
+    if key.is_switch() {
+        argument.num_args(0..=1).default_missing_value("true").require_equals(true)
+    } else {
+        argument
+    }
+}
+
+/// The command line that `Launched::start` writes.
+fn place(words: &[String]) -> Option<Place> {
+    let inner = words.first().is_some_and(|w| w == "--inner");
+    match &words[usize::from(inner)..] {
+        [runtime_flag, runtime, logs_flag, logs]
+            if runtime_flag == "--runtime" && logs_flag == "--logs" =>
+        {
+            Some(Place { runtime: PathBuf::from(runtime), logs: PathBuf::from(logs), inner })
+        }
+        _ => None,
+    }
+}
+
+fn internal<T>(parsed: Option<T>, run: impl FnOnce(T) -> ExitCode) -> ExitCode {
+    if let Some(parsed) = parsed {
+        return run(parsed);
+    }
+    let _ = writeln!(io::stderr(), "ringway: this command is for ringway's own use");
+    ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parser_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_lists_every_flag_with_its_variable() {
+        let help = command().render_long_help().to_string();
+        for key in Key::ALL {
+            let shape = key.shape();
+            assert!(help.contains(&format!("--{}", shape.flag)), "{}", shape.flag);
+            assert!(help.contains(&format!("[env: {}]", shape.variable)), "{}", shape.variable);
+        }
+        assert!(!help.contains("watchdog") && !help.contains("spawner"));
+    }
+
+    #[test]
+    fn flags_are_named_as_flags() {
+        let matches = command().get_matches_from(["ringway", "--shards", "2", "--insecure"]);
+        let shards = given(&matches, Key::Shards).unwrap();
+        assert_eq!((shards.name.as_str(), shards.text.as_str()), ("--shards", "2"));
+        assert_eq!(given(&matches, Key::Insecure).unwrap().text, "true");
+        let matches = command().get_matches_from(["ringway", "serve", "--insecure=false"]);
+        let (name, serve) = matches.subcommand().unwrap();
+        assert_eq!(name, "serve");
+        assert_eq!(given(serve, Key::Insecure).unwrap().text, "false");
+    }
+
+    #[test]
+    fn the_spawner_understands_its_own_words() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let outer = place(&words("--runtime /r --logs /l")).unwrap();
+        assert!(!outer.inner && outer.runtime == PathBuf::from("/r"));
+        assert!(place(&words("--inner --runtime /r --logs /l")).unwrap().inner);
+        assert!(place(&words("--runtime /r")).is_none());
+        assert!(place(&[]).is_none());
+    }
+}

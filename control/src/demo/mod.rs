@@ -1,0 +1,126 @@
+//! `ringway demo`: a gateway on loopback with three functions, gone when it ends.
+
+mod function;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::time::{self, Instant};
+
+use crate::cli;
+use crate::provider::{Provider, ProviderError, Target};
+use crate::serve::{self, Running, StartError};
+use crate::settings::{Given, Key, SettingError, Settings, Surroundings, own_binary};
+use crate::wire::Deployment;
+
+pub(crate) use function::run as function;
+
+/// Why there is no demo.
+#[derive(Debug, thiserror::Error)]
+enum DemoError {
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    #[error(
+        "{0}\nIf another program has the port, choose others: \
+         ringway demo --listen 127.0.0.1:18080 --metrics-listen 127.0.0.1:18082"
+    )]
+    Start(#[from] StartError),
+    #[error("no folder for the demo's state: {0}")]
+    Folder(std::io::Error),
+    #[error("a demo function cannot be deployed: {0}")]
+    Deploy(#[from] ProviderError),
+}
+
+/// Serves the demo until a signal.
+pub(crate) fn run(given: impl Fn(Key) -> Option<Given>, around: Surroundings) -> ExitCode {
+    let folder = match tempfile::Builder::new().prefix("ringway-demo-").tempdir() {
+        Ok(folder) => folder,
+        Err(error) => return cli::fail(&DemoError::Folder(error)),
+    };
+    let data = folder.path().join("data").to_string_lossy().into_owned();
+    let given = |key| match key {
+        Key::Data => Some(Given { name: key.to_string(), text: data.clone() }),
+        // Everything stays on loopback, open to whoever is on this machine.
+        Key::Insecure | Key::BasicAuth => None,
+        Key::Log => given(key)
+            .or_else(|| Some(Given { name: key.to_string(), text: "warn".to_owned() })),
+        other => given(other),
+    };
+    match start(given, around) {
+        Ok(running) => running.wait(),
+        Err(error) => cli::fail(&error),
+    }
+}
+
+fn start(
+    given: impl Fn(Key) -> Option<Given>,
+    around: Surroundings,
+) -> Result<Running, DemoError> {
+    let settings = Settings::resolve(given, around)?;
+    serve::start_log(&settings.log);
+    let running = Running::start(settings)?;
+    let binary = own_binary().map_err(DemoError::Folder)?;
+    running.block_on(async {
+        for deployment in functions(&binary.to_string_lossy()) {
+            running.provider().deploy(deployment).await?;
+        }
+        ready(running.provider()).await;
+        Ok::<_, ProviderError>(())
+    })?;
+    tell(&running);
+    Ok(running)
+}
+
+/// Waits until every function serves, but not for ever.
+async fn ready(provider: &dyn Provider) {
+    let deadline = Instant::now() + READY_WAIT;
+    for name in ["cat", "hello", "ticks"] {
+        let target = || Target { name: name.to_owned(), namespace: String::new() };
+        while Instant::now() < deadline {
+            let status = provider.status(target(), false).await;
+            if status.is_ok_and(|s| s.available_replicas > 0) {
+                break;
+            }
+            time::sleep(READY_LOOK).await;
+        }
+    }
+}
+
+fn functions(binary: &str) -> [Deployment; 3] {
+    let function = |service: &str, env_process: String| Deployment {
+        service: service.to_owned(),
+        image: "demo".to_owned(),
+        env_process,
+        ..Deployment::default()
+    };
+    let mut hello = function("hello", format!("'{binary}' demo-function"));
+    hello.env_vars.insert("mode".to_owned(), "http".to_owned());
+    let ticks = "sh -c 'for i in 1 2 3 4 5; do echo tick $i; sleep 1; done'";
+    let mut ticks = function("ticks", ticks.to_owned());
+    ticks.env_vars.insert("content_type".to_owned(), "text/plain".to_owned());
+    [function("cat", "cat".to_owned()), hello, ticks]
+}
+
+#[expect(clippy::print_stdout, reason = "these lines are what the command is for")]
+fn tell(running: &Running) {
+    let gateway = format!("http://{}", running.listen);
+    let metrics = format!("http://{}/metrics", running.metrics_listen);
+    println!(
+        "Ringway serves on {gateway} with three functions. Try:
+
+  curl {gateway}/function/cat -d 'a process per request: stdin in, stdout out'
+  curl {gateway}/function/hello/some/path?name=you
+  curl -N {gateway}/function/ticks
+  curl {gateway}/system/functions
+  curl {gateway}/system/scale-function/hello -d '{{\"serviceName\":\"hello\",\"replicas\":3}}'
+  curl {gateway}/system/functions -d '{{\"service\":\"upper\",\"image\":\"\",\"envProcess\":\"tr a-z \
+A-Z\"}}'
+  curl {metrics}
+  faas-cli list --gateway {gateway}
+
+  {gateway}/ui/ shows them in a browser. Ctrl-C ends everything and leaves nothing behind."
+    );
+}
+
+const READY_WAIT: Duration = Duration::from_secs(10);
+const READY_LOOK: Duration = Duration::from_millis(10);

@@ -1,0 +1,107 @@
+//! An error of the API: a status, a text for the user and one for the log.
+
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use crate::provider::{Invalid, ProviderError};
+use crate::wire::WireError;
+
+/// Why a call of the API failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{external}")]
+pub struct ApiError {
+    status: StatusCode,
+    /// What the user is told.
+    external: String,
+    /// What the log keeps besides.
+    internal: Option<String>,
+}
+
+impl ApiError {
+    /// An error that the user can understand alone.
+    pub fn new(status: StatusCode, external: impl Into<String>) -> Self {
+        debug_assert!(status.is_client_error() || status.is_server_error());
+        Self { status, external: external.into(), internal: None }
+    }
+
+    /// 400.
+    pub fn bad_request(external: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, external)
+    }
+
+    /// The status it is answered with.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+}
+
+impl From<WireError> for ApiError {
+    fn from(error: WireError) -> Self {
+        Self::bad_request(error.to_string())
+    }
+}
+
+impl From<Invalid> for ApiError {
+    fn from(error: Invalid) -> Self {
+        Self::bad_request(error.to_string())
+    }
+}
+
+impl From<ProviderError> for ApiError {
+    fn from(error: ProviderError) -> Self {
+        let external = error.to_string();
+        let (status, internal) = match error {
+            ProviderError::Invalid(_) => (StatusCode::BAD_REQUEST, None),
+            ProviderError::NotFound { .. } => (StatusCode::NOT_FOUND, None),
+            ProviderError::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, None),
+            ProviderError::Failed { internal, .. } => {
+                (StatusCode::INTERNAL_SERVER_ERROR, Some(internal))
+            }
+        };
+        Self { status, external, internal }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        if let Some(internal) = &self.internal {
+            tracing::error!(status = self.status.as_u16(), "{}: {internal}", self.external);
+        }
+        let mut response = (self.status, format!("{}\n", self.external)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        let internal = HeaderName::from_static("x-openfaas-internal");
+        headers.insert(internal, HeaderValue::from_static("gateway"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            let realm = HeaderValue::from_static("Basic realm=\"Restricted\"");
+            headers.insert(WWW_AUTHENTICATE, realm);
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn provider_errors_have_their_status() {
+        let status = |error: ProviderError| ApiError::from(error).status().as_u16();
+        assert_eq!(status(Invalid::new("f", "r").into()), 400);
+        assert_eq!(status(ProviderError::NotFound { name: "a".into() }), 404);
+        assert_eq!(status(ProviderError::Unavailable { external: "x" }), 503);
+        let failed = ProviderError::Failed { external: "x", internal: "secret".into() };
+        let error = ApiError::from(failed);
+        assert_eq!(error.status().as_u16(), 500);
+        assert!(!error.to_string().contains("secret"));
+    }
+
+    #[test]
+    fn a_refusal_names_its_realm() {
+        let response = ApiError::new(StatusCode::UNAUTHORIZED, "no").into_response();
+        assert_eq!(response.headers()[WWW_AUTHENTICATE], "Basic realm=\"Restricted\"");
+        assert_eq!(response.headers()["x-openfaas-internal"], "gateway");
+    }
+}

@@ -1,0 +1,218 @@
+//! One replica's life: start, get ready, serve, and again after a crash, until it is to leave.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{self, Instant};
+
+use super::drain::drained;
+use super::function::Function;
+use super::launch::{self, Launch, Spot};
+use super::ports::Port;
+use super::ready::ready;
+use super::recipe::Mode;
+use super::spawner::Process;
+use super::state::Revision;
+use crate::spawner::SignalKind;
+
+/// Runs a replica until `left` turns true.
+pub(super) async fn run(
+    function: Arc<Function>,
+    key: u64,
+    revision: Arc<Revision>,
+    left: watch::Receiver<bool>,
+) {
+    let instance = instance(&function, key);
+    let mut replica = Replica { function, key, revision, left, instance };
+    let mut backoff = Backoff::new();
+    loop {
+        let began = Instant::now();
+        let reason = match replica.live().await {
+            End::Left => break,
+            End::Died(reason) => reason,
+        };
+        replica.function.starting(key, None);
+        let pause = backoff.after(began.elapsed());
+        tracing::warn!(
+            function = replica.function.full_name(),
+            instance = replica.instance,
+            "replica died ({reason}); next start in {pause:?}"
+        );
+        tokio::select! {
+            () = time::sleep(pause) => {}
+            _ = replica.left.wait_for(|left| *left) => break,
+        }
+    }
+    replica.function.forget(key);
+}
+
+struct Replica {
+    function: Arc<Function>,
+    key: u64,
+    revision: Arc<Revision>,
+    left: watch::Receiver<bool>,
+    /// Its name in logs, the same over crashes.
+    instance: String,
+}
+
+/// Why a replica is not there any more.
+enum End {
+    /// It was asked to leave, and did.
+    Left,
+    /// It ended by itself, or never began.
+    Died(String),
+}
+
+impl Replica {
+    /// One process, from start to end.
+    async fn live(&mut self) -> End {
+        let world = Arc::clone(&self.function.world);
+        let id = world.spawner.next_id();
+        let (spot, _port) = match self.spot(id) {
+            Ok(spot) => spot,
+            Err(reason) => return End::Died(reason),
+        };
+        let log = self.function.full_name();
+        let launch = Launch {
+            id,
+            instance: &self.instance,
+            log: &log,
+            path: &world.path,
+            home: &world.home,
+            able: world.spawner.abilities(),
+        };
+        let order = launch::order(&self.revision.recipe, &spot, &launch);
+        let end = match world.spawner.start(order).await {
+            Ok(mut process) => self.serve(&mut process, &spot).await,
+            Err(error) => End::Died(error),
+        };
+        if let Some(path) = spot.socket() {
+            // Not there when it never listened.
+            let _ = std::fs::remove_file(path);
+        }
+        end
+    }
+
+    /// Where it will listen. The socket's name is new for each process, so that a late end of the
+    /// last one cannot harm this one.
+    fn spot(&self, id: u64) -> Result<(Spot, Option<Port>), String> {
+        let world = &self.function.world;
+        if Spot::wants_port(&self.revision.recipe.mode) {
+            let port = world.ports.claim().ok_or("no free port")?;
+            return Ok((Spot::Port(port.number), Some(port)));
+        }
+        Ok((Spot::Socket(world.runtime.join(format!("{id}.s"))), None))
+    }
+
+    async fn serve(&mut self, process: &mut Process, spot: &Spot) -> End {
+        let address = spot.address();
+        self.function.starting(self.key, Some(process.id));
+        let path = match &self.revision.recipe.mode {
+            Mode::Http { ready_path, .. } => ready_path.as_deref(),
+            Mode::Streaming(_) => None,
+        };
+        let (function, instance) = (self.function.full_name(), self.instance.clone());
+        let waiting = |waited: Duration| {
+            tracing::warn!(function, instance, "replica is not ready after {waited:.0?}");
+        };
+        tokio::select! {
+            ending = process.ended() => return End::Died(ending.to_string()),
+            () = ready(&address, path, waiting) => {}
+            _ = self.left.wait_for(|left| *left) => {
+                self.end(process).await;
+                return End::Left;
+            }
+        }
+        tracing::info!(function, instance, "replica ready");
+        self.function.ready(self.key, process.id, address.clone());
+        tokio::select! {
+            ending = process.ended() => return End::Died(ending.to_string()),
+            _ = self.left.wait_for(|left| *left) => {}
+        }
+        if !self.function.is_stopping() {
+            let own = self.revision.recipe.write_timeout;
+            let bound = own.unwrap_or(self.function.world.drain_bound);
+            tokio::select! {
+                _ = process.ended() => return End::Left,
+                () = drained(&address, bound) => {}
+            }
+        }
+        self.end(process).await;
+        tracing::info!(function, instance, "replica ended");
+        End::Left
+    }
+
+    /// Asks the process to end, and makes it.
+    async fn end(&self, process: &mut Process) {
+        let spawner = &self.function.world.spawner;
+        spawner.signal(process.id, SignalKind::Terminate).await;
+        if time::timeout(TERMINATE_WAIT, process.ended()).await.is_ok() {
+            return;
+        }
+        tracing::warn!(
+            function = self.function.full_name(),
+            instance = self.instance,
+            "replica did not end within {TERMINATE_WAIT:?} of SIGTERM and is killed"
+        );
+        spawner.signal(process.id, SignalKind::Kill).await;
+        process.ended().await;
+    }
+}
+
+/// Exponential pauses between starts.
+struct Backoff {
+    next: Duration,
+}
+
+impl Backoff {
+    const fn new() -> Self {
+        Self { next: BACKOFF_MIN }
+    }
+
+    /// The pause after a life of this length.
+    fn after(&mut self, life: Duration) -> Duration {
+        if life >= BACKOFF_RESET {
+            self.next = BACKOFF_MIN;
+        }
+        let pause = self.next;
+        self.next = (self.next * 2).min(BACKOFF_MAX);
+        pause
+    }
+}
+
+/// `<function>-<eight letters and digits>`, as pods are named.
+fn instance(function: &Function, key: u64) -> String {
+    let mut rest = RandomState::new().hash_one(key);
+    let mut suffix = String::with_capacity(SUFFIX_LEN);
+    for _ in 0..SUFFIX_LEN {
+        let index = usize::try_from(rest % ALPHABET.len() as u64).unwrap_or(0);
+        suffix.push(char::from(ALPHABET[index]));
+        rest /= ALPHABET.len() as u64;
+    }
+    format!("{}-{suffix}", function.id.name)
+}
+
+const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+const SUFFIX_LEN: usize = 8;
+/// Between SIGTERM and SIGKILL.
+const TERMINATE_WAIT: Duration = Duration::from_secs(10);
+const BACKOFF_MIN: Duration = Duration::from_millis(100);
+const BACKOFF_MAX: Duration = Duration::from_secs(10);
+/// A process that lived this long has not crashed at start.
+const BACKOFF_RESET: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_bound_and_start_over() {
+        let mut backoff = Backoff::new();
+        let short = Duration::from_secs(1);
+        let pauses: Vec<u128> = (0..9).map(|_| backoff.after(short).as_millis()).collect();
+        assert_eq!(pauses, [100, 200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000]);
+        assert_eq!(backoff.after(BACKOFF_RESET).as_millis(), 100);
+    }
+}

@@ -1,0 +1,241 @@
+//! The provider's state on disk: one file per function, written whole or not at all.
+//!
+//! The folder holds `version`, `lock` (an exclusive lock while a gateway runs), `functions/` and
+//! `logs/`.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FlockOperation;
+use serde::{Deserialize, Serialize};
+
+use crate::wire::Deployment;
+
+/// The state folder, held for this process alone.
+#[derive(Debug)]
+pub struct Store {
+    folder: PathBuf,
+    /// Unlocked by the kernel when the process ends, however it ends.
+    _lock: File,
+}
+
+/// What is kept of a function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Stored {
+    /// What was deployed last.
+    pub(super) deployment: Deployment,
+    /// What still serves while `deployment` has never been ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) fallback: Option<Deployment>,
+    /// Replicas wanted.
+    pub(super) replicas: u32,
+    /// When it was first deployed, RFC 3339.
+    pub(super) created_at: String,
+}
+
+/// Why the state folder cannot be used; the text names the folder.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another gateway runs on it.
+    #[error("another gateway uses {folder}; give this one its own with --data")]
+    Locked {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Written by another version.
+    #[error("{folder} has the state of version {found:?}, and this gateway reads {VERSION:?}")]
+    Version {
+        /// The folder.
+        folder: PathBuf,
+        /// What the version file says.
+        found: String,
+    },
+    /// A file or folder cannot be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Store {
+    /// Opens the folder, making it if needed, and locks it.
+    ///
+    /// # Errors
+    /// [`StoreError`] names the folder and the reason.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        let fail = |path: &Path| {
+            let path = path.to_owned();
+            move |source| StoreError::Io { path, source }
+        };
+        for path in [folder, &folder.join("functions"), &folder.join("logs")] {
+            // Only its owner may read it: environments hold passwords more often than they should.
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+            made.map_err(fail(path))?;
+        }
+        let path = folder.join("lock");
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600);
+        let lock = lock.clone().open(&path).map_err(fail(&path))?;
+        if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+            return Err(StoreError::Locked { folder: folder.to_owned() });
+        }
+        let path = folder.join("version");
+        match fs::read_to_string(&path) {
+            Ok(found) if found.trim() == VERSION => {}
+            Ok(found) => {
+                let found = found.trim().to_owned();
+                return Err(StoreError::Version { folder: folder.to_owned(), found });
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                write_whole(&path, format!("{VERSION}\n").as_bytes()).map_err(fail(&path))?;
+            }
+            Err(error) => return Err(fail(&path)(error)),
+        }
+        Ok(Self { folder: folder.to_owned(), _lock: lock })
+    }
+
+    /// The folder of logs.
+    #[must_use]
+    pub fn logs(&self) -> PathBuf {
+        self.folder.join("logs")
+    }
+
+    /// Keeps a function's state under `name`.
+    pub(super) fn save(&self, name: &str, state: &Stored) -> io::Result<()> {
+        write_whole(&self.path(name), &serde_json::to_vec_pretty(state)?)
+    }
+
+    /// Forgets a function.
+    pub(super) fn remove(&self, name: &str) -> io::Result<()> {
+        let path = self.path(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => sync_folder(&path),
+        }
+    }
+
+    /// Every function that is kept, and what is wrong with files that cannot be read.
+    pub(super) fn load(&self) -> (Vec<Stored>, Vec<StoreError>) {
+        let folder = self.folder.join("functions");
+        let (mut found, mut wrong) = (Vec::new(), Vec::new());
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(source) => return (found, vec![StoreError::Io { path: folder, source }]),
+        };
+        let mut paths: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
+        paths.sort();
+        for path in paths {
+            match path.extension().and_then(|e| e.to_str()) {
+                Some("json") => {}
+                Some("new") => {
+                    // Left by a crash before the rename: it never was the state.
+                    let _ = fs::remove_file(&path);
+                    continue;
+                }
+                _ => continue,
+            }
+            let read = fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?));
+            match read {
+                Ok(stored) => found.push(stored),
+                Err(source) => wrong.push(StoreError::Io { path, source }),
+            }
+        }
+        (found, wrong)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        // Names are DNS labels with a point between them, so they cannot leave the folder.
+        self.folder.join("functions").join(format!("{name}.json"))
+    }
+}
+
+/// Writes a file so that after a crash it is the old one or the new one.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let new = PathBuf::from(name);
+    let mut file =
+        OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    sync_folder(path)
+}
+
+/// Makes a rename or a removal last.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+/// Format of the folder.
+const VERSION: &str = "ringway-state 1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(name: &str) -> Stored {
+        let deployment = Deployment { service: name.into(), ..Deployment::default() };
+        Stored { deployment, fallback: None, replicas: 2, created_at: "x".into() }
+    }
+
+    #[test]
+    fn state_survives_a_reopening() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        store.save("a.ns", &stored("a")).unwrap();
+        store.save("b.ns", &stored("b")).unwrap();
+        store.save("a.ns", &Stored { replicas: 3, ..stored("a") }).unwrap();
+        store.remove("b.ns").unwrap();
+        store.remove("b.ns").unwrap();
+        drop(store);
+        let (found, wrong) = Store::open(folder.path()).unwrap().load();
+        assert!(wrong.is_empty());
+        assert_eq!(found, [Stored { replicas: 3, ..stored("a") }]);
+    }
+
+    #[test]
+    fn one_gateway_per_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let _first = Store::open(folder.path()).unwrap();
+        let error = Store::open(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(folder.path().to_str().unwrap()), "{error}");
+    }
+
+    #[test]
+    fn another_version_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("version"), "ringway-state 2\n").unwrap();
+        assert!(matches!(Store::open(folder.path()), Err(StoreError::Version { .. })));
+    }
+
+    #[test]
+    fn torn_files_are_reported_and_unfinished_ones_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let functions = folder.path().join("functions");
+        fs::write(functions.join("a.ns.json"), "{\"depl").unwrap();
+        fs::write(functions.join("b.ns.json.new"), "{}").unwrap();
+        let (found, wrong) = store.load();
+        assert!(found.is_empty());
+        assert_eq!(wrong.len(), 1);
+        assert!(wrong[0].to_string().contains("a.ns.json"));
+        assert!(!functions.join("b.ns.json.new").exists());
+    }
+
+    #[test]
+    fn only_the_owner_may_read() {
+        use std::os::unix::fs::PermissionsExt;
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("state");
+        let store = Store::open(&folder).unwrap();
+        store.save("a.ns", &stored("a")).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&folder), 0o700);
+        assert_eq!(mode(&folder.join("functions/a.ns.json")), 0o600);
+    }
+}

@@ -1,0 +1,276 @@
+//! The start, in the one order that works: state, spawner, listeners, data plane, table, API.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Child;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use ringway_proxy::metrics::Snapshot;
+use ringway_proxy::{Config, Demand, Driver, FunctionId, Gateway, NoDemand};
+use tempfile::TempDir;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+
+use super::folder::runtime_folder;
+use super::listen::{bind_control, supervise, usable};
+use crate::api::{self, Api};
+use crate::metrics::{self, Facts};
+use crate::provider::Provider;
+use crate::provider::process::{Launched, ProcessProvider, Store, StoreError};
+use crate::publish::Board;
+use crate::settings::{Key, Settings};
+use crate::sys;
+
+/// Why the gateway did not start; the text names what to change.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The state folder.
+    #[error("{}: {0}", Key::Data)]
+    Store(#[from] StoreError),
+    /// An address that cannot be listened on.
+    #[error("{key}={address}: {source}")]
+    Listen {
+        /// Which setting.
+        key: Key,
+        /// Its value.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The data plane; its text says what to do.
+    #[error("{}={address}: {reason}", Key::Listen)]
+    Gateway {
+        /// The public address.
+        address: SocketAddr,
+        /// Why.
+        reason: String,
+    },
+    /// Something the system refused.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// The data plane, while it runs. Shared with whoever reads its counters.
+pub(super) type SharedGateway = Arc<Mutex<Option<Gateway>>>;
+
+/// A gateway at work.
+pub struct Running {
+    pub(super) runtime: Runtime,
+    pub(super) gateway: SharedGateway,
+    pub(super) provider: ProcessProvider,
+    pub(super) api: Arc<Api>,
+    pub(super) spawner: Child,
+    /// How long calls may finish at the end.
+    pub(super) drain_bound: Duration,
+    /// Public address, with the real port.
+    pub listen: SocketAddr,
+    /// Address of the metrics listener, with the real port.
+    pub metrics_listen: SocketAddr,
+    /// Sockets; removed at the end.
+    pub(super) folder: TempDir,
+}
+
+impl Running {
+    /// Starts everything. When this returns the gateway serves.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left running then.
+    pub fn start(settings: Settings) -> Result<Self, StartError> {
+        if settings.surroundings.provider_url_set {
+            tracing::warn!("functions_provider_url is ignored: this version has only its own");
+        }
+        let store = Store::open(&settings.data)?;
+        let folder = system("make a folder for sockets", || {
+            runtime_folder(&settings.surroundings.temp)
+        })?;
+        // Before any thread that owns shards, which must never fork.
+        let launched = system("start the spawner", || {
+            Launched::start(folder.path(), &store.logs())
+        })?;
+        sys::raise_descriptor_limit();
+        let runtime = system("start the control plane's threads", control_runtime)?;
+        let (provider, spawner) = system("talk to the spawner", || {
+            let path = folder.path().to_owned();
+            runtime.block_on(ProcessProvider::open(&settings, store, path, launched))
+        })?;
+        let socket = folder.path().join("control");
+        let (control, metrics) = runtime.block_on(listeners(&socket, &settings))?;
+        let metrics_listen = system("ask for an address", || metrics.local_addr())?;
+
+        let (demand, wanted) = demand(settings.scale_from_zero);
+        let listen = usable(settings.listen);
+        let gateway = Gateway::start(config(&settings, listen, socket.clone()), demand);
+        let gateway = gateway.map_err(|error| StartError::Gateway {
+            address: listen,
+            reason: error.0,
+        })?;
+        let listen = gateway.local_addr();
+        let driver = driver(&gateway);
+        let board = Arc::new(Board::new(gateway.publisher(), settings.namespace.clone()));
+        let gateway: SharedGateway = Arc::new(Mutex::new(Some(gateway)));
+        let api = Arc::new(Api {
+            provider: Arc::new(provider.clone()),
+            invocations: invocations(&gateway),
+            credentials: settings.credentials.clone(),
+            draining: AtomicBool::new(false),
+        });
+        let facts = Arc::new(Facts {
+            snapshot: snapshots(&gateway),
+            board: Arc::clone(&board),
+            driver,
+            api: Arc::clone(&api),
+        });
+        runtime.block_on(async {
+            provider.watch(board);
+            tokio::spawn(wake(provider.clone(), wanted));
+            tokio::spawn(supervise(socket, control, api::router(Arc::clone(&api))));
+            tokio::spawn(async move { axum::serve(metrics, metrics::router(facts)).await });
+        });
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            %listen,
+            metrics = %metrics_listen,
+            shards = settings.shards,
+            driver,
+            data = %settings.data.display(),
+            "ringway serves"
+        );
+        let drain_bound = settings.write_timeout.unwrap_or(DRAIN_DEFAULT);
+        Ok(Self {
+            runtime,
+            gateway,
+            provider,
+            api,
+            spawner,
+            drain_bound,
+            listen,
+            metrics_listen,
+            folder,
+        })
+    }
+
+    /// Runs a future on the control plane's threads.
+    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// What runs the functions.
+    #[must_use]
+    pub fn provider(&self) -> &dyn Provider {
+        &self.provider
+    }
+}
+
+fn system<T>(
+    what: &'static str,
+    action: impl FnOnce() -> io::Result<T>,
+) -> Result<T, StartError> {
+    action().map_err(|source| StartError::System { what, source })
+}
+
+fn control_runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(CONTROL_THREADS)
+        .thread_name("control")
+        .enable_all()
+        .build()
+}
+
+async fn listeners(
+    socket: &std::path::Path,
+    settings: &Settings,
+) -> Result<(UnixListener, TcpListener), StartError> {
+    let control = system("bind the control plane's socket", || bind_control(socket))?;
+    let address = usable(settings.metrics_listen);
+    let metrics = TcpListener::bind(address).await;
+    let metrics = metrics.map_err(|source| StartError::Listen {
+        key: Key::MetricsListen,
+        address,
+        source,
+    })?;
+    Ok((control, metrics))
+}
+
+fn config(settings: &Settings, listen: SocketAddr, fallback: PathBuf) -> Config {
+    Config {
+        listen,
+        fallback,
+        shards: settings.shards,
+        driver: settings.driver,
+        served_by: format!("ringway/{}", env!("CARGO_PKG_VERSION")),
+        upstream_timeout: settings.upstream_timeout,
+        read_timeout: settings.read_timeout,
+        write_timeout: settings.write_timeout,
+        idle_timeout: settings.idle_timeout,
+        stream_idle: settings.stream_idle,
+        trusted_proxies: settings.trusted_proxies.clone(),
+        access_log: settings.access_log,
+        connections_max: None,
+    }
+}
+
+fn driver(gateway: &Gateway) -> &'static str {
+    let report = gateway.driver();
+    if let Some(reason) = report.fallback {
+        tracing::warn!("io_uring is not used: {reason}");
+    }
+    match report.driver {
+        Driver::IoUring => "io_uring",
+        Driver::Epoll => "epoll",
+    }
+}
+
+/// Hands functions with waiting callers over to the control plane.
+struct Wanted(mpsc::Sender<FunctionId>);
+
+impl Demand for Wanted {
+    fn wanted(&self, function: &FunctionId) {
+        // Full only when that many functions are wanted at once; their callers wait in vain.
+        let _ = self.0.try_send(function.clone());
+    }
+}
+
+fn demand(scale_from_zero: bool) -> (Arc<dyn Demand>, mpsc::Receiver<FunctionId>) {
+    let (sender, receiver) = mpsc::channel(WANTED_MAX);
+    let demand: Arc<dyn Demand> =
+        if scale_from_zero { Arc::new(Wanted(sender)) } else { Arc::new(NoDemand) };
+    (demand, receiver)
+}
+
+async fn wake(provider: ProcessProvider, mut wanted: mpsc::Receiver<FunctionId>) {
+    while let Some(function) = wanted.recv().await {
+        provider.wanted(function);
+    }
+}
+
+fn snapshots(gateway: &SharedGateway) -> Box<dyn Fn() -> Snapshot + Send + Sync> {
+    let gateway = Arc::clone(gateway);
+    Box::new(move || gateway.lock().as_ref().map(Gateway::metrics).unwrap_or_default())
+}
+
+type Invocations = Box<dyn Fn() -> Vec<(FunctionId, u64)> + Send + Sync>;
+
+fn invocations(gateway: &SharedGateway) -> Invocations {
+    let snapshot = snapshots(gateway);
+    Box::new(move || {
+        let functions = snapshot().functions.into_iter();
+        functions.map(|f| (f.id, f.codes.iter().map(|c| c.count).sum())).collect()
+    })
+}
+
+/// The control plane's work is small, and the cores are for the shards.
+const CONTROL_THREADS: usize = 2;
+/// Functions that may be wanted at once and not yet heard of.
+const WANTED_MAX: usize = 16 * 1024;
+/// How long calls may finish at the end when `write_timeout` is unlimited.
+const DRAIN_DEFAULT: Duration = Duration::from_secs(60);
