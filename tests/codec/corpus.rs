@@ -136,7 +136,6 @@ pub(super) fn refused() -> Vec<String> {
             "0\r\n\r\n",
         )
     };
-    let chunked = |body: &str| post("Transfer-Encoding: chunked\r\n", body);
     let mut streams = vec![
         // CL.TE, TE.CL, 0.CL, TE.0.
         both("5", "Transfer-Encoding: chunked"),
@@ -171,64 +170,67 @@ pub(super) fn refused() -> Vec<String> {
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned() + HIDDEN,
         "\x16\x03\x01\x02\0".to_owned() + HIDDEN,
     ];
-    for length in [
-        "+5",
-        "-5",
-        "0x5",
-        "5 5",
-        "",
-        "5,5",
-        "5;",
-        "99999999999999999999",
-    ] {
-        streams.push(post(&format!("Content-Length: {length}\r\n"), "hello"));
-    }
-    for coding in [
-        "xchunked",
-        "identity",
-        "gzip",
-        "chunked, chunked",
-        "gzip, chunked",
-        "chunked, identity",
-        "chunked;q=1",
-        ",chunked",
-        "\x0bchunked",
-        "\"chunked\"",
-        "chunked\r\nTransfer-Encoding: chunked",
-        "chunked\r\nTransfer-Encoding: identity",
-        "\r\n chunked",
-    ] {
-        streams.push(post(
-            &format!("Transfer-Encoding: {coding}\r\n"),
-            "0\r\n\r\n",
-        ));
-    }
-    for body in [
-        "\r\nhello\r\n0\r\n\r\n",
-        "+5\r\nhello\r\n0\r\n\r\n",
-        "0x5\r\nhello\r\n0\r\n\r\n",
-        "5 5\r\nhello\r\n0\r\n\r\n",
-        "0000000000000005\r\nhello\r\n0\r\n\r\n",
-        "10000000000000005\r\nhello\r\n0\r\n\r\n",
-        "5\nhello\r\n0\r\n\r\n",
-        "5\r\nhello\n0\r\n\r\n",
-        "5\r\nhello0\r\n\r\n",
-        "5\r\nhello\r\n0\n\r\n",
-        "5\r\nhello\r\n0\r\n\n",
-        // What one parser takes for an extension, another takes for the end of the line.
-        "5;\nhello\r\n0\r\n\r\n",
-        "5;a\nhello\r\n0\r\n\r\n",
-        "5;a\rb\r\nhello\r\n0\r\n\r\n",
-        "5;\"\n\"\r\nhello\r\n0\r\n\r\n",
-        "2;\nxx\r\n4c\r\n0\r\n\r\n",
-        "0\r\nContent-Length: 5\r\n\r\n",
-        "0\r\nTransfer-Encoding: chunked\r\n\r\n",
-        "0\r\nHost: other\r\n\r\n",
-        "0\r\nX: y\r\n z\r\n\r\n",
-        "0\r\nX : y\r\n\r\n",
-        "0\r\nX: y\n\r\n",
-    ] {
-        streams.push(chunked(body));
-    }
+    streams.extend(LENGTHS.map(|length| post(&format!("Content-Length: {length}\r\n"), "hello")));
+    streams.extend(CODINGS.map(|coding| {
+        let field = format!("Transfer-Encoding: {coding}\r\n");
+        post(&field, "0\r\n\r\n")
+    }));
+    streams.extend(BODIES.map(|body| post("Transfer-Encoding: chunked\r\n", body)));
     streams
 }
+
+/// Lengths that are none.
+const LENGTHS: [&str; 8] = [
+    "+5",
+    "-5",
+    "0x5",
+    "5 5",
+    "",
+    "5,5",
+    "5;",
+    "99999999999999999999",
+];
+
+/// Transfer codings that are not `chunked` alone.
+const CODINGS: [&str; 13] = [
+    "xchunked",
+    "identity",
+    "gzip",
+    "chunked, chunked",
+    "gzip, chunked",
+    "chunked, identity",
+    "chunked;q=1",
+    ",chunked",
+    "\x0bchunked",
+    "\"chunked\"",
+    "chunked\r\nTransfer-Encoding: chunked",
+    "chunked\r\nTransfer-Encoding: identity",
+    "\r\n chunked",
+];
+
+/// Chunked bodies that are none.
+const BODIES: [&str; 22] = [
+    "\r\nhello\r\n0\r\n\r\n",
+    "+5\r\nhello\r\n0\r\n\r\n",
+    "0x5\r\nhello\r\n0\r\n\r\n",
+    "5 5\r\nhello\r\n0\r\n\r\n",
+    "0000000000000005\r\nhello\r\n0\r\n\r\n",
+    "10000000000000005\r\nhello\r\n0\r\n\r\n",
+    "5\nhello\r\n0\r\n\r\n",
+    "5\r\nhello\n0\r\n\r\n",
+    "5\r\nhello0\r\n\r\n",
+    "5\r\nhello\r\n0\n\r\n",
+    "5\r\nhello\r\n0\r\n\n",
+    // What one parser takes for an extension, another takes for the end of the line.
+    "5;\nhello\r\n0\r\n\r\n",
+    "5;a\nhello\r\n0\r\n\r\n",
+    "5;a\rb\r\nhello\r\n0\r\n\r\n",
+    "5;\"\n\"\r\nhello\r\n0\r\n\r\n",
+    "2;\nxx\r\n4c\r\n0\r\n\r\n",
+    "0\r\nContent-Length: 5\r\n\r\n",
+    "0\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "0\r\nHost: other\r\n\r\n",
+    "0\r\nX: y\r\n z\r\n\r\n",
+    "0\r\nX : y\r\n\r\n",
+    "0\r\nX: y\n\r\n",
+];

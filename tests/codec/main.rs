@@ -8,6 +8,8 @@
 //!
 //! `RINGWAY_SEED` repeats a run, `RINGWAY_CASES` sets the number of mutations.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod corpus;
 mod hyper_server;
 mod monoio_http;
@@ -141,6 +143,7 @@ fn is_one_request(hyper: &hyper_server::Hyper, seen: &Seen, bytes: &[u8], stream
         requests: vec![seen.clone()],
         end: End::Clean,
     };
+    assert!(framing_fields(bytes) <= 1, "framed twice: {}", shown());
     let theirs = hyper.read(bytes);
     assert_eq!(theirs, expected, "hyper: {}", shown());
     if let Ok(theirs) = catch_unwind(|| monoio_http::read(bytes))
@@ -149,6 +152,20 @@ fn is_one_request(hyper: &hyper_server::Hyper, seen: &Seen, bytes: &[u8], stream
         // Refused are trailers and more than 96 fields, which it does not know.
         assert_eq!(theirs, expected, "monoio-http: {}", shown());
     }
+}
+
+/// The fields of a head that some parser may take for framing.
+fn framing_fields(bytes: &[u8]) -> usize {
+    let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let head = lines.take_while(|line| !line.is_empty());
+    let names = head.filter_map(|line| line.split(|byte| *byte == b':').next());
+    names
+        .map(|name| name.to_ascii_lowercase())
+        .filter(|name| {
+            let name = String::from_utf8_lossy(name).replace('_', "-");
+            matches!(name.trim(), "content-length" | "transfer-encoding")
+        })
+        .count()
 }
 
 /// Asserts that two codecs which accept the same bytes see the same requests in them.

@@ -130,6 +130,11 @@ impl Gateway {
         let until = Instant::now() + patience;
         while !ready("/readyz") {
             let log = std::fs::read_to_string(self.log_path()).unwrap_or_default();
+            let ended = self.child.as_mut().and_then(|child| child.try_wait().ok()?);
+            assert!(
+                ended.is_none(),
+                "the gateway ended: {ended:?}; its log:\n{log}"
+            );
             assert!(
                 Instant::now() < until,
                 "the gateway is not ready; its log:\n{log}"
