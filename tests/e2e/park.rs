@@ -77,9 +77,8 @@ fn parked(gateway: &Gateway, n: f64) {
         &format!("{n} parked callers"),
         Duration::from_secs(5),
         || {
-            let shards = (0..2).filter_map(|i| {
-                gateway.metric(&format!("ringway_parked_requests{{shard=\"{i}\"}}"))
-            });
+            let shards =
+                (0..2).filter_map(|i| gateway.metric(&format!("ringway_parked{{shard=\"{i}\"}}")));
             (shards.sum::<f64>() == n).then_some(())
         },
     );

@@ -12,4 +12,7 @@ mod router;
 mod scale;
 mod ui;
 
+#[cfg(test)]
+mod tests;
+
 pub use router::{Api, router};

@@ -68,6 +68,3 @@ async fn wrong_method(method: Method, uri: Uri) -> ApiError {
     let text = format!("{method} is not a method of {}", uri.path());
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, text)
 }
-
-#[cfg(test)]
-mod tests;

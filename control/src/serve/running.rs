@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use ringway_proxy::metrics::Snapshot;
-use ringway_proxy::{Config, Demand, Driver, FunctionId, Gateway, NoDemand};
+use ringway_proxy::{Config, Demand, FunctionId, Gateway, NoDemand};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::Runtime;
@@ -30,7 +30,7 @@ use crate::sys;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The state folder.
-    #[error("{}: {0}", Key::Data)]
+    #[error("{key}: {0}", key = Key::Data)]
     Store(#[from] StoreError),
     /// An address that cannot be listened on.
     #[error("{key}={address}: {source}")]
@@ -43,13 +43,8 @@ pub enum StartError {
         source: io::Error,
     },
     /// The data plane; its text says what to do.
-    #[error("{}={address}: {reason}", Key::Listen)]
-    Gateway {
-        /// The public address.
-        address: SocketAddr,
-        /// Why.
-        reason: String,
-    },
+    #[error("{setting}{0}", setting = setting(.0))]
+    Gateway(#[from] ringway_proxy::StartError),
     /// Something the system refused.
     #[error("{what}: {source}")]
     System {
@@ -109,11 +104,7 @@ impl Running {
 
         let (demand, wanted) = demand(settings.scale_from_zero);
         let listen = usable(settings.listen);
-        let gateway = Gateway::start(config(&settings, listen, socket.clone()), demand);
-        let gateway = gateway.map_err(|error| StartError::Gateway {
-            address: listen,
-            reason: error.0,
-        })?;
+        let gateway = Gateway::start(config(&settings, listen, socket.clone()), demand)?;
         let listen = gateway.local_addr();
         let driver = driver(&gateway);
         let board = Arc::new(Board::new(gateway.publisher(), settings.namespace.clone()));
@@ -215,18 +206,24 @@ fn config(settings: &Settings, listen: SocketAddr, fallback: PathBuf) -> Config 
         stream_idle: settings.stream_idle,
         trusted_proxies: settings.trusted_proxies.clone(),
         access_log: settings.access_log,
-        connections_max: None,
+        connections_max: settings.connections_max,
     }
 }
 
 fn driver(gateway: &Gateway) -> &'static str {
     let report = gateway.driver();
     if let Some(reason) = report.fallback {
-        tracing::warn!("io_uring is not used: {reason}");
+        tracing::warn!(driver = report.driver.name(), "I/O driver: {reason}");
     }
-    match report.driver {
-        Driver::IoUring => "io_uring",
-        Driver::Epoll => "epoll",
+    report.driver.name()
+}
+
+/// Which setting an error of the data plane is about.
+fn setting(error: &ringway_proxy::StartError) -> String {
+    match error {
+        ringway_proxy::StartError::Listen(..) => format!("{}: ", Key::Listen),
+        ringway_proxy::StartError::Driver(_) => format!("{}: ", Key::Driver),
+        ringway_proxy::StartError::Resources(_) => String::new(),
     }
 }
 

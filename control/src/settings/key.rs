@@ -21,6 +21,8 @@ pub enum Key {
     AccessLog,
     /// Idle time of client connections.
     IdleTimeout,
+    /// Most client connections.
+    ConnectionsMax,
     /// Longest silence of a reply that has begun.
     StreamIdle,
     /// Believed proxies.
@@ -67,7 +69,7 @@ pub struct Given {
 
 impl Key {
     /// Every setting, in the order of the help text.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Listen,
         Self::MetricsListen,
         Self::Data,
@@ -76,6 +78,7 @@ impl Key {
         Self::Log,
         Self::AccessLog,
         Self::IdleTimeout,
+        Self::ConnectionsMax,
         Self::StreamIdle,
         Self::TrustedProxies,
         Self::Insecure,
@@ -137,6 +140,13 @@ impl Key {
                 "RINGWAY_ACCESS_LOG",
                 "WHICH",
                 "off, errors or all [default: off]",
+            ),
+            Self::ConnectionsMax => (
+                "connections-max",
+                "RINGWAY_CONNECTIONS_MAX",
+                "COUNT",
+                "Client connections at once; more wait in the kernel's backlog \
+                 [default: the descriptor limit less 4096]",
             ),
             Self::IdleTimeout => (
                 "idle-timeout",

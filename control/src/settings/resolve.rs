@@ -34,6 +34,8 @@ pub struct Settings {
     pub access_log: AccessLog,
     /// Idle time of client connections, above 0.
     pub idle_timeout: Duration,
+    /// Most client connections; `None` goes by the descriptor limit.
+    pub connections_max: Option<usize>,
     /// Longest silence of a reply that has begun; `None` never cuts.
     pub stream_idle: Option<Duration>,
     /// Peers whose `X-Forwarded-*` headers are believed.
@@ -92,6 +94,7 @@ impl Settings {
             log: log(given(Key::Log))?,
             access_log: one_of(given(Key::AccessLog), &ACCESS_LOGS)?,
             idle_timeout: above_zero(given(Key::IdleTimeout))?,
+            connections_max: connections_max(given(Key::ConnectionsMax))?,
             stream_idle: bound(given(Key::StreamIdle), None)?,
             trusted_proxies: cidrs(given(Key::TrustedProxies))?,
             upstream_timeout: above_zero(given(Key::UpstreamTimeout))?,
@@ -140,15 +143,22 @@ fn data(given: Option<Given>, around: &Surroundings) -> Result<PathBuf, SettingE
     })
 }
 
+fn connections_max(given: Option<Given>) -> Result<Option<usize>, SettingError> {
+    given.map(|given| count(&given, 1_000_000)).transpose()
+}
+
 fn shards(given: Option<Given>, cores: usize) -> Result<usize, SettingError> {
     let Some(given) = given else {
         return Ok(cores.clamp(1, SHARDS_MAX));
     };
+    count(&given, SHARDS_MAX)
+}
+
+/// A whole number from 1 to `most`, in plain digits (`parse` alone would take a sign).
+fn count(given: &Given, most: usize) -> Result<usize, SettingError> {
     let digits = given.text.bytes().all(|b| b.is_ascii_digit());
-    let count = given.text.parse().ok().filter(|_| digits);
-    count
-        .filter(|n| (1..=SHARDS_MAX).contains(n))
-        .ok_or_else(|| invalid(&given, format!("must be a whole number from 1 to {SHARDS_MAX}")))
+    let count = given.text.parse().ok().filter(|n| digits && (1..=most).contains(n));
+    count.ok_or_else(|| invalid(given, format!("must be a whole number from 1 to {most}")))
 }
 
 /// The value of a word; the first entry is the default.

@@ -65,11 +65,10 @@ impl Spawner {
         let watched = watched.chain(self.pipes.iter().map(|p| p.pipe.as_fd()));
         let mut fds: Vec<PollFd<'_>> =
             watched.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
-        loop {
-            match poll(&mut fds, None) {
-                Err(rustix::io::Errno::INTR) => {}
-                other => break other?,
-            };
+        while let Err(error) = poll(&mut fds, None) {
+            if error != rustix::io::Errno::INTR {
+                return Err(error.into());
+            }
         }
         let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
         Ok(Ready {

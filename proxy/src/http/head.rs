@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use memchr::memchr;
+use memchr::memchr_iter;
 
 use crate::fault::Reject;
 use crate::limits::{HEAD_BYTES_MAX, HEADER_BYTES_MAX, METHOD_BYTES_MAX, TARGET_BYTES_MAX};
@@ -200,14 +200,10 @@ impl HeadEnd {
         let window = bytes
             .get(..HEAD_BYTES_MAX.saturating_add(1))
             .unwrap_or(bytes);
-        loop {
-            let unseen = window.get(self.scanned..).unwrap_or_default();
-            let Some(ahead) = memchr(b'\n', unseen) else {
-                self.scanned = window.len();
-                self.refuse_long(window.len())?;
-                return Ok(None);
-            };
-            let line_feed = self.scanned.saturating_add(ahead);
+        let unseen_start = self.scanned;
+        let unseen = window.get(unseen_start..).unwrap_or_default();
+        for ahead in memchr_iter(b'\n', unseen) {
+            let line_feed = unseen_start.saturating_add(ahead);
             let next = line_feed.saturating_add(1);
             self.refuse_long(next)?;
             let line = window.get(self.line_start..line_feed).unwrap_or_default();
@@ -225,6 +221,9 @@ impl HeadEnd {
                 _ => self.line = Line::Field,
             }
         }
+        self.scanned = window.len();
+        self.refuse_long(window.len())?;
+        Ok(None)
     }
 
     /// Refuses when the bytes up to `end` pass the limit of the head or of the current line.

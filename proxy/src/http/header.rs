@@ -98,9 +98,11 @@ pub(super) fn field(name: &[u8]) -> Field {
     if folds_to(name, known) {
         return is;
     }
-    match first {
-        b'x' | b'X' if starts_folded(name, b"x-forwarded-") => Field::Forwarded,
-        b'x' | b'X' if starts_folded(name, b"x-ringway-") => Field::Ringway,
+    match name {
+        [b'x' | b'X', _, b'f' | b'F', ..] if starts_folded(name, b"x-forwarded-") => {
+            Field::Forwarded
+        }
+        [b'x' | b'X', _, b'r' | b'R', ..] if starts_folded(name, b"x-ringway-") => Field::Ringway,
         _ => Field::Other,
     }
 }

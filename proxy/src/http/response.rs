@@ -116,7 +116,8 @@ impl<'b> Fields<'b> {
 
 /// The reason phrase as sent: httparse drops it when it has bytes beyond ASCII.
 fn reason(head: &[u8]) -> &[u8] {
-    let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let mut lines = head.split(|byte| matches!(byte, b'\r' | b'\n'));
+    let line = lines.next().unwrap_or_default();
     line.get(STATUS_LINE_BYTES..).unwrap_or_default()
 }
 

@@ -42,7 +42,7 @@ pub(super) async fn run(
         );
         tokio::select! {
             () = time::sleep(pause) => {}
-            _ = replica.left.wait_for(|left| *left) => break,
+            () = asked_to_leave(&mut replica.left) => break,
         }
     }
     replica.function.forget(key);
@@ -120,7 +120,7 @@ impl Replica {
         tokio::select! {
             ending = process.ended() => return End::Died(ending.to_string()),
             () = ready(&address, path, waiting) => {}
-            _ = self.left.wait_for(|left| *left) => {
+            () = asked_to_leave(&mut self.left) => {
                 self.end(process).await;
                 return End::Left;
             }
@@ -129,7 +129,7 @@ impl Replica {
         self.function.ready(self.key, process.id, address.clone());
         tokio::select! {
             ending = process.ended() => return End::Died(ending.to_string()),
-            _ = self.left.wait_for(|left| *left) => {}
+            () = asked_to_leave(&mut self.left) => {}
         }
         if !self.function.is_stopping() {
             let own = self.revision.recipe.write_timeout;
@@ -159,6 +159,11 @@ impl Replica {
         spawner.signal(process.id, SignalKind::Kill).await;
         process.ended().await;
     }
+}
+
+/// Waits for the word; a function that is gone says the same.
+async fn asked_to_leave(left: &mut watch::Receiver<bool>) {
+    let _ = left.wait_for(|left| *left).await;
 }
 
 /// Exponential pauses between starts.

@@ -78,8 +78,9 @@ impl Store {
             made.map_err(fail(path))?;
         }
         let path = folder.join("lock");
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600);
-        let lock = lock.clone().open(&path).map_err(fail(&path))?;
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true).mode(0o600);
+        let lock = options.open(&path).map_err(fail(&path))?;
         if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Err(StoreError::Locked { folder: folder.to_owned() });
         }
