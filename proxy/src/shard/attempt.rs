@@ -9,54 +9,21 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use crate::buf::{Buf, Class};
-use crate::fault::{Failure, RetryRule};
+use crate::fault::Failure;
 use crate::http::{CONTINUE, HeadEnd, Method, Refusal, Reply, Version};
 use crate::limits::{ABORT_WATCH_AFTER, CONTINUE_TIMEOUT, INTERIM_REPLIES_MAX, LINGER_TIMEOUT};
 use crate::shard::answer;
 use crate::shard::call::Call;
-use crate::shard::conn::{After, Conn};
+use crate::shard::conclusion::{Down, End, Outcome, conclude};
+use crate::shard::conn::Conn;
 use crate::shard::exchange::Request;
 use crate::shard::first::first;
 use crate::shard::io::{Peek, Side};
 use crate::shard::plan::Plan;
 use crate::shard::pump::{Fault, Pump, Way};
-use crate::shard::reply_head::{FinalHead, ReplyHead, understand};
+use crate::shard::reply_head::{ReplyHead, understand};
 use crate::shard::timer::{Act, Slot};
-use crate::shard::tunnel::Open;
 use crate::shard::upstream::Upstream;
-
-/// How a try ended.
-pub(crate) enum Outcome<'a> {
-    /// The client has its reply, or is gone.
-    Ended(After),
-    /// Nothing of a reply came, and the request may be sent again.
-    Retry(RetryRule),
-    /// Nothing was sent to the client yet.
-    Failed(Failure),
-    /// 101: what follows is not HTTP.
-    Tunnel(Open<'a>),
-}
-
-/// How the reply's way ended.
-enum Down {
-    Complete {
-        head: FinalHead,
-        surplus: bool,
-    },
-    /// No complete final head; `silent` when not a byte came.
-    NoHead {
-        silent: bool,
-    },
-    BadHead,
-    /// The reply was cut after its head was sent.
-    Cut {
-        close_delimited: bool,
-    },
-    ClientGone,
-    Tunnel(Option<Buf>),
-    /// This way has answered the client itself: the request was still on its way.
-    Answered,
-}
 
 /// What both ways of one try share.
 struct Try<'t> {
@@ -122,12 +89,12 @@ pub(crate) async fn attempt<'a>(
     } else {
         None
     };
-    finish(
+    conclude(
         conn,
         plan,
         upstream,
         call,
-        Finish {
+        End {
             down,
             sent,
             failure,
@@ -136,77 +103,6 @@ pub(crate) async fn attempt<'a>(
             retry: may_retry && whole,
         },
     )
-}
-
-struct Finish {
-    down: Down,
-    sent: bool,
-    failure: Failure,
-    client_gone: bool,
-    rest: Option<Buf>,
-    retry: bool,
-}
-
-/// Draws the conclusion: what becomes of both connections.
-fn finish<'a>(
-    conn: &'a Conn,
-    plan: &Plan,
-    upstream: Upstream<'a>,
-    call: &Call<'_>,
-    end: Finish,
-) -> Outcome<'a> {
-    let counters = conn.shard.counters;
-    match end.down {
-        Down::Complete { head, surplus } => {
-            if surplus {
-                counters.pool_poisoned.add(1);
-            }
-            if end.sent && head.reusable && !surplus {
-                upstream.release();
-            }
-            let keep = end.sent && !head.close && plan.keep_alive;
-            Outcome::Ended(if keep {
-                After::Keep(end.rest)
-            } else {
-                After::Close
-            })
-        }
-        Down::Cut { close_delimited } => {
-            counters.upstream_aborts.add(1);
-            call.cut.set(true);
-            if close_delimited {
-                conn.sock.reset_on_close();
-            }
-            Outcome::Ended(After::Close)
-        }
-        Down::ClientGone => {
-            counters.client_aborts.add(1);
-            call.cut.set(true);
-            Outcome::Ended(After::Close)
-        }
-        Down::Answered => Outcome::Ended(After::Close),
-        Down::NoHead { .. } | Down::BadHead if end.client_gone => {
-            counters.client_aborts.add(1);
-            Outcome::Ended(After::Close)
-        }
-        Down::NoHead { silent } => {
-            if end.failure == Failure::Died {
-                upstream.blame();
-                counters.upstream_aborts.add(1);
-            }
-            let again = silent && end.retry && end.failure == Failure::Died;
-            match (again, plan.is_idempotent()) {
-                (true, true) => Outcome::Retry(RetryRule::Idempotent),
-                (true, false) if upstream.is_unapplied() => Outcome::Retry(RetryRule::Unapplied),
-                _ => Outcome::Failed(end.failure),
-            }
-        }
-        Down::BadHead => {
-            counters.upstream_aborts.add(1);
-            Outcome::Failed(Failure::BadReply)
-        }
-        Down::Tunnel(rest) => Outcome::Tunnel(Open { upstream, rest }),
-    }
 }
 
 impl Try<'_> {

@@ -17,8 +17,9 @@ use crate::http::{BodyCursor, Framing, Method, Refusal, Reply, Trailers};
 use crate::limits::{
     ABORT_WATCH_AFTER, PARK_TIMEOUT_MAX, PARKED_PER_FUNCTION_MAX, PARKED_PER_SHARD_MAX, RETRIES_MAX,
 };
-use crate::shard::attempt::{Outcome, attempt};
+use crate::shard::attempt::attempt;
 use crate::shard::call::{CLIENT_GONE, Call, log_local};
+use crate::shard::conclusion::Outcome;
 use crate::shard::conn::{After, Conn};
 use crate::shard::first::{First, first};
 use crate::shard::io::Peek;

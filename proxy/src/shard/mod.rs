@@ -7,6 +7,7 @@ mod accept;
 mod answer;
 mod attempt;
 mod call;
+mod conclusion;
 mod conn;
 mod exchange;
 mod first;

@@ -1,0 +1,119 @@
+//! What a try's end means: for both connections, for the caller, for another try.
+
+use crate::buf::Buf;
+use crate::fault::{Failure, RetryRule};
+use crate::shard::call::Call;
+use crate::shard::conn::{After, Conn};
+use crate::shard::plan::Plan;
+use crate::shard::reply_head::FinalHead;
+use crate::shard::tunnel::Open;
+use crate::shard::upstream::Upstream;
+
+/// How a try ended.
+pub(crate) enum Outcome<'a> {
+    /// The client has its reply, or is gone.
+    Ended(After),
+    /// Nothing of a reply came, and the request may be sent again.
+    Retry(RetryRule),
+    /// Nothing was sent to the client yet.
+    Failed(Failure),
+    /// 101: what follows is not HTTP.
+    Tunnel(Open<'a>),
+}
+
+/// How the reply's way ended.
+pub(crate) enum Down {
+    Complete {
+        head: FinalHead,
+        surplus: bool,
+    },
+    /// No complete final head; `silent` when not a byte came.
+    NoHead {
+        silent: bool,
+    },
+    BadHead,
+    /// The reply was cut after its head was sent.
+    Cut {
+        close_delimited: bool,
+    },
+    ClientGone,
+    Tunnel(Option<Buf>),
+    /// This way has answered the client itself: the request was still on its way.
+    Answered,
+}
+
+/// Everything the conclusion is drawn from.
+pub(crate) struct End {
+    pub(crate) down: Down,
+    /// The whole request was sent.
+    pub(crate) sent: bool,
+    /// Why there is no reply, if there is none.
+    pub(crate) failure: Failure,
+    pub(crate) client_gone: bool,
+    /// What the client sent behind its request.
+    pub(crate) rest: Option<Buf>,
+    /// Another try is allowed, and the request is still held whole.
+    pub(crate) retry: bool,
+}
+
+/// Draws the conclusion: what becomes of both connections.
+pub(crate) fn conclude<'a>(
+    conn: &'a Conn,
+    plan: &Plan,
+    upstream: Upstream<'a>,
+    call: &Call<'_>,
+    end: End,
+) -> Outcome<'a> {
+    let counters = conn.shard.counters;
+    match end.down {
+        Down::Complete { head, surplus } => {
+            if surplus {
+                counters.pool_poisoned.add(1);
+            }
+            if end.sent && head.reusable && !surplus {
+                upstream.release();
+            }
+            let keep = end.sent && !head.close && plan.keep_alive;
+            Outcome::Ended(if keep {
+                After::Keep(end.rest)
+            } else {
+                After::Close
+            })
+        }
+        Down::Cut { close_delimited } => {
+            counters.upstream_aborts.add(1);
+            call.cut.set(true);
+            if close_delimited {
+                conn.sock.reset_on_close();
+            }
+            Outcome::Ended(After::Close)
+        }
+        Down::ClientGone => {
+            counters.client_aborts.add(1);
+            call.cut.set(true);
+            Outcome::Ended(After::Close)
+        }
+        Down::Answered => Outcome::Ended(After::Close),
+        Down::NoHead { .. } | Down::BadHead if end.client_gone => {
+            counters.client_aborts.add(1);
+            Outcome::Ended(After::Close)
+        }
+        Down::NoHead { silent } => {
+            if end.failure == Failure::Died {
+                upstream.blame();
+                counters.upstream_aborts.add(1);
+            }
+            let again = silent && end.retry && end.failure == Failure::Died;
+            match (again, plan.is_idempotent()) {
+                (true, true) => Outcome::Retry(RetryRule::Idempotent),
+                (true, false) if upstream.is_unapplied() => Outcome::Retry(RetryRule::Unapplied),
+                _ => Outcome::Failed(end.failure),
+            }
+        }
+        Down::BadHead => {
+            counters.upstream_aborts.add(1);
+            Outcome::Failed(Failure::BadReply)
+        }
+        Down::Tunnel(rest) => Outcome::Tunnel(Open { upstream, rest }),
+    }
+}
