@@ -86,7 +86,7 @@ impl Endpoints {
         (state.serial == serial).then_some(state)
     }
 
-    /// Requests in flight there; `None` while it is avoided. For [`pick`](super::pick).
+    /// Requests in flight there; `None` while it is avoided. For `pick`.
     pub(crate) fn load(&self, endpoint: &Endpoint, now: Millis) -> Option<u32> {
         match self.states.get(endpoint.slot as usize) {
             Some(state) if state.serial == endpoint.serial => {
