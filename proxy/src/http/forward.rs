@@ -54,8 +54,7 @@ pub struct ToClient<'a> {
     pub close: bool,
     /// Whether trailers will be passed on.
     pub trailers: bool,
-    /// `None` on replies of the control plane: the three fields below are added to function
-    /// replies only, and a field of the same name from the function wins.
+    /// The gateway's own three fields; one of the same name from the function wins.
     pub ids: Option<Ids<'a>>,
 }
 

@@ -7,7 +7,7 @@ use crate::http::{
     BodyCursor, Framing, Refusal, Trailers, Version, parse_response, response_slots,
 };
 use crate::shard::Shard;
-use crate::shard::plan::{Plan, Target};
+use crate::shard::plan::Plan;
 
 /// What a reply head led to; its rewritten form is in the shard's scratch.
 pub(crate) enum ReplyHead {
@@ -77,10 +77,7 @@ pub(crate) fn understand(
         framing,
         close,
         trailers: plan.wants_trailers && framing == Framing::Chunked,
-        ids: match plan.target {
-            Target::Function(_) => Some(plan.stamp.ids(shard)),
-            Target::Control => None,
-        },
+        ids: Some(plan.stamp.ids(shard)),
     };
     forward::response(&head, &to, &mut scratch);
     Ok(ReplyHead::Final(FinalHead {
