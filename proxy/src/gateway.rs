@@ -16,7 +16,7 @@ use crate::metrics::{
 };
 use crate::runtime::{self, Choice};
 use crate::shard::inbox::Inbox;
-use crate::shard::{Setup, Shard};
+use crate::shard::{Neighbour, Neighbours, Setup, Shard};
 use crate::table::Publisher;
 
 /// How often the access log is written.
@@ -133,11 +133,9 @@ impl Gateway {
         let (ready, started) = mpsc::channel();
         let mut shards = Vec::with_capacity(count);
         let mut rings = Vec::new();
-        for (index, listener) in listeners.into_iter().enumerate() {
-            let (inbox, bell) = Inbox::new().map_err(StartError::Resources)?;
-            let inbox = Arc::new(inbox);
-            publisher.subscribe(Arc::clone(&inbox) as _);
-            let counters: &'static ShardCounters = Box::leak(Box::default());
+        let (desks, bells) = desks(&publisher, count).map_err(StartError::Resources)?;
+        for (index, (listener, bell)) in listeners.into_iter().zip(bells).enumerate() {
+            let (inbox, counters) = desks[index].clone();
             let log = (config.access_log != AccessLog::Off).then(LogRing::new);
             rings.extend(log.clone());
             let setup = Setup {
@@ -150,6 +148,7 @@ impl Gateway {
                 log,
                 connections_max: connections_max.div_ceil(count),
                 buffer_bytes_max: BUFFER_BYTES_MAX,
+                neighbours: neighbours(&desks, index),
                 inline_budget: (choice.report.driver == Driver::Epoll).then_some(16),
             };
             let start = ShardStart {
@@ -263,6 +262,36 @@ impl Gateway {
         let open = self.shards.iter().map(|s| s.counters.connections.get());
         usize::try_from(open.sum::<u64>()).unwrap_or(usize::MAX)
     }
+}
+
+/// What other threads know of a shard.
+type Desk = (Arc<Inbox>, &'static ShardCounters);
+
+/// Inboxes and counters of all shards, and the ends of the bells the shards listen at.
+fn desks(
+    publisher: &Publisher,
+    count: usize,
+) -> io::Result<(Vec<Desk>, Vec<std::os::unix::net::UnixStream>)> {
+    let (mut desks, mut bells): (Vec<Desk>, Vec<_>) = (Vec::new(), Vec::new());
+    for _ in 0..count {
+        let (inbox, bell) = Inbox::new()?;
+        let inbox = Arc::new(inbox);
+        publisher.subscribe(Arc::clone(&inbox) as _);
+        desks.push((inbox, Box::leak(Box::default())));
+        bells.push(bell);
+    }
+    Ok((desks, bells))
+}
+
+/// All shards but the one at `index`.
+fn neighbours(desks: &[Desk], index: usize) -> Neighbours {
+    let others = desks.iter().enumerate().filter(|(i, _)| *i != index);
+    others
+        .map(|(_, (inbox, counters))| Neighbour {
+            inbox: Arc::clone(inbox),
+            counters,
+        })
+        .collect()
 }
 
 /// Everything a shard's thread takes with it.

@@ -110,3 +110,24 @@ fn at_the_connection_limit_clients_wait_for_a_place() {
         assert_eq!(client.join().unwrap(), 200);
     }
 }
+
+#[test]
+fn connections_are_spread_evenly_over_the_shards() {
+    let gateway = Gateway::start();
+    let mut clients = Vec::new();
+    for i in 1..=60 {
+        let mut client = Client::connect(gateway.address).unwrap();
+        let reply = client.request("GET", "/healthz", &[], b"").unwrap();
+        assert_eq!(reply.status, 200);
+        clients.push(client);
+        if i % 20 == 0 {
+            let open = |shard| gateway.metric(&format!("ringway_connections{{shard=\"{shard}\"}}"));
+            let (a, b) = (open(0).unwrap(), open(1).unwrap());
+            assert!(a.max(b) <= a.min(b) * 1.25 + 2.0, "{a} and {b} of {i}");
+        }
+    }
+    for client in &mut clients {
+        let reply = client.request("GET", "/healthz", &[], b"").unwrap();
+        assert_eq!(reply.status, 200);
+    }
+}

@@ -44,6 +44,7 @@ pub(crate) struct ShardCounters {
     pub(crate) accepted: Counter,
     pub(crate) connections: Counter,
     pub(crate) accept_paused: Counter,
+    pub(crate) handed_over: Counter,
     pub(crate) requests: Counter,
     pub(crate) inflight: Counter,
     pub(crate) parked: Counter,

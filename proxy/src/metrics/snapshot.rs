@@ -51,6 +51,8 @@ pub struct ShardSnapshot {
     pub connections: u64,
     /// Times accepting paused at the connection limit.
     pub accept_paused: u64,
+    /// Connections handed over to a less loaded shard.
+    pub handed_over: u64,
     /// Requests whose head was complete.
     pub requests: u64,
     /// Requests in flight now.
@@ -121,6 +123,7 @@ impl ShardSnapshot {
             accepted: shard.accepted.get(),
             connections: shard.connections.get(),
             accept_paused: shard.accept_paused.get(),
+            handed_over: shard.handed_over.get(),
             requests: shard.requests.get(),
             inflight: shard.inflight.get(),
             parked: shard.parked.get(),

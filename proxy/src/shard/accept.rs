@@ -1,4 +1,9 @@
-//! Accepts connections up to the limit, survives descriptor shortage, stops on drain.
+//! Accepts connections up to the limit, hands some to shards that have fewer, survives descriptor
+//! shortage, stops on drain.
+//!
+//! `SO_REUSEPORT` spreads connections by a hash of addresses: even on average, and far from it for
+//! the few long-lived connections of a load balancer. So a shard that has clearly more than the
+//! least loaded one gives the new connection away before it reads a byte of it.
 
 use std::future::poll_fn;
 use std::io;
@@ -10,8 +15,8 @@ use std::time::Duration;
 use monoio::io::Canceller;
 use monoio::net::{TcpListener, TcpStream};
 
-use crate::shard::io::{Sock, accept};
-use crate::shard::{Shard, conn};
+use crate::shard::io::{Sock, accept, detach};
+use crate::shard::{Neighbour, Shard, conn};
 
 /// How long accepting rests when descriptors or memory run out.
 const SHORTAGE_PAUSE: Duration = Duration::from_millis(50);
@@ -40,12 +45,41 @@ pub(crate) async fn accept_loop(shard: &'static Shard, listener: TcpListener) {
 }
 
 fn admit(shard: &'static Shard, stream: TcpStream, peer: SocketAddr) {
-    shard.clock.read_micros();
     shard.counters.accepted.add(1);
+    if let Some(other) = less_loaded(shard) {
+        if let Some(stream) = detach(stream) {
+            shard.counters.handed_over.add(1);
+            other.inbox.hand(stream, peer);
+        }
+        return;
+    }
+    serve(shard, Sock::accepted(stream), peer);
+}
+
+/// The least loaded of the other shards, when this one has clearly more connections.
+fn less_loaded(shard: &'static Shard) -> Option<&'static Neighbour> {
+    let mine = shard.connections.get() as u64;
+    let others = shard.neighbours.iter();
+    let open = |n: &Neighbour| n.counters.connections.get();
+    let least = others.min_by_key(|n| open(n))?;
+    // One in eight more is balance enough; below that the hand-over would cost more than it gives.
+    let tolerated = open(least) + (open(least) / 8).max(1);
+    (mine > tolerated && !shard.draining.get()).then_some(least)
+}
+
+/// Serves a connection that another shard accepted.
+pub(crate) fn take_over(shard: &'static Shard, stream: std::net::TcpStream, peer: SocketAddr) {
+    if let Ok(stream) = TcpStream::from_std(stream) {
+        serve(shard, Sock::accepted(stream), peer);
+    }
+}
+
+fn serve(shard: &'static Shard, sock: Sock, peer: SocketAddr) {
+    shard.clock.read_micros();
     shard.counters.connections.add(1);
     shard.connections.set(shard.connections.get() + 1);
     shard.wake_ticker();
-    monoio::spawn(conn::Wall::new(shard, Sock::accepted(stream), peer));
+    monoio::spawn(conn::Wall::new(shard, sock, peer));
 }
 
 /// At the limit the kernel's backlog is the queue: accepting waits until a connection ends.

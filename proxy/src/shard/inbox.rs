@@ -1,9 +1,10 @@
-//! What other threads may tell a shard, and the doorbell that wakes it.
+//! What other threads may tell or give a shard, and the doorbell that wakes it.
 //!
 //! The doorbell is a byte on a socket pair: monoio's wakers must not cross threads (its `sync`
 //! feature stays off), and a socket works on both drivers.
 
 use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,9 +15,11 @@ use crate::shard::Shard;
 use crate::shard::io::Sock;
 use crate::table::Doorbell;
 
-/// One shard's inbox. Flags only: what they announce is read where it lives.
+/// One shard's inbox. Flags announce what is read where it lives; only connections are carried.
 #[derive(Debug)]
 pub(crate) struct Inbox {
+    /// Client connections that another shard accepted. At most that shard's backlog at a time.
+    handed: Mutex<Vec<(TcpStream, SocketAddr)>>,
     /// A byte is on its way; no need for another.
     rung: AtomicBool,
     drain: AtomicBool,
@@ -30,6 +33,7 @@ impl Inbox {
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let inbox = Self {
+            handed: Mutex::default(),
             rung: AtomicBool::new(false),
             drain: AtomicBool::new(false),
             stop: AtomicBool::new(false),
@@ -47,6 +51,12 @@ impl Inbox {
     /// Asks the shard's loop to end.
     pub(crate) fn stop(&self) {
         self.stop.store(true, Ordering::Release);
+        self.ring();
+    }
+
+    /// Gives the shard a client connection to serve.
+    pub(crate) fn hand(&self, stream: TcpStream, peer: SocketAddr) {
+        self.handed.lock().push((stream, peer));
         self.ring();
     }
 
@@ -84,6 +94,10 @@ pub(crate) async fn listen(shard: &'static Shard, bell: UnixStream) {
         shard.inbox.rung.store(false, Ordering::Release);
         if shard.inbox.stop.load(Ordering::Acquire) {
             return;
+        }
+        let handed = std::mem::take(&mut *shard.inbox.handed.lock());
+        for (stream, peer) in handed {
+            super::accept::take_over(shard, stream, peer);
         }
         let table = shard.table();
         shard.endpoints.borrow_mut().retain(&table);

@@ -279,6 +279,18 @@ pub(crate) async fn accept(
     listener.cancelable_accept(handle).await
 }
 
+/// Takes a fresh connection off this shard's driver, for another shard with the same driver.
+#[expect(
+    unsafe_code,
+    reason = "monoio gives a descriptor back only as a number"
+)]
+pub(crate) fn detach(stream: TcpStream) -> Option<std::net::TcpStream> {
+    use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
+    let fd = stream.into_raw_fd();
+    // SAFETY: monoio has just given this descriptor up, so nobody else owns it.
+    (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd) }.into())
+}
+
 /// Shuts a descriptor down; errors mean that it already was.
 #[expect(unsafe_code, reason = "a timer shuts a socket down by its descriptor")]
 pub(crate) fn shutdown(fd: RawFd, side: Side) {

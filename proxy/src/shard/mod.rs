@@ -52,7 +52,17 @@ pub(crate) struct Setup {
     /// Completions of fast operations before a pump lets others run; `None` with `io_uring`,
     /// where every operation waits for its completion anyway.
     pub(crate) inline_budget: Option<u32>,
+    pub(crate) neighbours: Neighbours,
 }
+
+/// Another shard, as much of it as this one may know.
+pub(crate) struct Neighbour {
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) counters: &'static ShardCounters,
+}
+
+/// The other shards of this gateway.
+pub(crate) type Neighbours = Arc<[Neighbour]>;
 
 /// Everything one shard's tasks share. Lives until the process ends: operations in flight may
 /// outlast the loop.
@@ -76,6 +86,7 @@ pub(crate) struct Shard {
     pub(crate) connections: Cell<usize>,
     pub(crate) connections_max: usize,
     pub(crate) draining: Cell<bool>,
+    pub(crate) neighbours: Neighbours,
     pub(crate) inline_budget: Option<u32>,
     random: Cell<u64>,
     ticker: RefCell<Option<std::task::Waker>>,
@@ -104,6 +115,7 @@ impl Shard {
             connections: Cell::new(0),
             connections_max: setup.connections_max,
             draining: Cell::new(false),
+            neighbours: setup.neighbours,
             inline_budget: setup.inline_budget,
             random: Cell::new(seed | 1),
             ticker: RefCell::default(),
