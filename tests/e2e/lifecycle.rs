@@ -85,6 +85,18 @@ fn processes(text: &str) -> Vec<u32> {
     found
 }
 
+/// How many `sleep` processes there are with this argument (not the shells that name them).
+fn sleeping(mark: &str) -> usize {
+    let is_sleep = |pid: &u32| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.starts_with(b"sleep\0")
+    };
+    processes(&format!("sleep {mark}"))
+        .iter()
+        .filter(|pid| is_sleep(pid))
+        .count()
+}
+
 #[expect(unsafe_code, reason = "kill(2) has no safe wrapper in std")]
 fn kill(pid: u32) {
     let pid = libc::pid_t::try_from(pid).unwrap();
@@ -211,7 +223,7 @@ fn a_killed_gateway_leaves_no_process_and_restarts_as_it_was() {
     // A grandchild that its parent does not wait for.
     gateway.deploy(&Deployment::streaming(
         "forker",
-        &format!("sh -c 'sleep {mark} & setsid sleep {mark} & echo started'"),
+        &format!("sh -c 'sleep {mark} & setsid sleep {mark} & echo started; wait'"),
     ));
     // They keep the reply open; only its head is waited for.
     let mut client = Client::connect(gateway.address).unwrap();
@@ -220,16 +232,13 @@ fn a_killed_gateway_leaves_no_process_and_restarts_as_it_was() {
         .unwrap();
     assert!(client.line().unwrap().contains("200"));
     eventually("the grandchildren", Duration::from_secs(5), || {
-        (processes(&format!("sleep {mark}")).len() >= 2).then_some(())
+        (sleeping(&mark) == 2).then_some(())
     });
-    let before = processes(gateway.data.path().to_str().unwrap());
     gateway.kill();
     eventually("every process to be gone", Duration::from_secs(2), || {
-        let left = processes(&format!("sleep {mark}")).len()
-            + processes(gateway.data.path().to_str().unwrap()).len();
+        let left = sleeping(&mark) + processes(gateway.data.path().to_str().unwrap()).len();
         (left == 0).then_some(())
     });
-    drop(before);
     gateway.restart();
     gateway.await_replicas("vice", 2);
     assert_eq!(
