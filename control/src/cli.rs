@@ -71,7 +71,9 @@ fn command() -> Command {
         .disable_help_subcommand(true)
         .args(settings())
         .subcommand(
-            Command::new("serve").about("Serves; the default without a command").args(settings()),
+            Command::new("serve")
+                .about("Serves; the default without a command")
+                .args(settings()),
         )
         .subcommand(
             Command::new("demo")
@@ -89,7 +91,10 @@ fn argument(key: Key) -> Arg {
         .value_name(shape.value)
         .help(shape.help);
     if key.is_switch() {
-        argument.num_args(0..=1).default_missing_value("true").require_equals(true)
+        argument
+            .num_args(0..=1)
+            .default_missing_value("true")
+            .require_equals(true)
     } else {
         argument
     }
@@ -102,7 +107,11 @@ fn place(words: &[String]) -> Option<Place> {
         [runtime_flag, runtime, logs_flag, logs]
             if runtime_flag == "--runtime" && logs_flag == "--logs" =>
         {
-            Some(Place { runtime: PathBuf::from(runtime), logs: PathBuf::from(logs), inner })
+            Some(Place {
+                runtime: PathBuf::from(runtime),
+                logs: PathBuf::from(logs),
+                inner,
+            })
         }
         _ => None,
     }
@@ -112,7 +121,10 @@ fn internal<T>(parsed: Option<T>, run: impl FnOnce(T) -> ExitCode) -> ExitCode {
     if let Some(parsed) = parsed {
         return run(parsed);
     }
-    let _ = writeln!(io::stderr(), "ringway: this command is for ringway's own use");
+    let _ = writeln!(
+        io::stderr(),
+        "ringway: this command is for ringway's own use"
+    );
     ExitCode::FAILURE
 }
 
@@ -130,8 +142,16 @@ mod tests {
         let help = command().render_long_help().to_string();
         for key in Key::ALL {
             let shape = key.shape();
-            assert!(help.contains(&format!("--{}", shape.flag)), "{}", shape.flag);
-            assert!(help.contains(&format!("[env: {}]", shape.variable)), "{}", shape.variable);
+            assert!(
+                help.contains(&format!("--{}", shape.flag)),
+                "{}",
+                shape.flag
+            );
+            assert!(
+                help.contains(&format!("[env: {}]", shape.variable)),
+                "{}",
+                shape.variable
+            );
         }
         assert!(!help.contains("watchdog") && !help.contains("spawner"));
     }
@@ -140,7 +160,10 @@ mod tests {
     fn flags_are_named_as_flags() {
         let matches = command().get_matches_from(["ringway", "--shards", "2", "--insecure"]);
         let shards = given(&matches, Key::Shards).unwrap();
-        assert_eq!((shards.name.as_str(), shards.text.as_str()), ("--shards", "2"));
+        assert_eq!(
+            (shards.name.as_str(), shards.text.as_str()),
+            ("--shards", "2")
+        );
         assert_eq!(given(&matches, Key::Insecure).unwrap().text, "true");
         let matches = command().get_matches_from(["ringway", "serve", "--insecure=false"]);
         let (name, serve) = matches.subcommand().unwrap();
@@ -152,8 +175,12 @@ mod tests {
     fn the_spawner_understands_its_own_words() {
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         let outer = place(&words("--runtime /r --logs /l")).unwrap();
-        assert!(!outer.inner && outer.runtime == PathBuf::from("/r"));
-        assert!(place(&words("--inner --runtime /r --logs /l")).unwrap().inner);
+        assert!(!outer.inner && outer.runtime.as_os_str() == "/r");
+        assert!(
+            place(&words("--inner --runtime /r --logs /l"))
+                .unwrap()
+                .inner
+        );
         assert!(place(&words("--runtime /r")).is_none());
         assert!(place(&[]).is_none());
     }

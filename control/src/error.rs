@@ -22,7 +22,11 @@ impl ApiError {
     /// An error that the user can understand alone.
     pub fn new(status: StatusCode, external: impl Into<String>) -> Self {
         debug_assert!(status.is_client_error() || status.is_server_error());
-        Self { status, external: external.into(), internal: None }
+        Self {
+            status,
+            external: external.into(),
+            internal: None,
+        }
     }
 
     /// 400.
@@ -60,18 +64,29 @@ impl From<ProviderError> for ApiError {
                 (StatusCode::INTERNAL_SERVER_ERROR, Some(internal))
             }
         };
-        Self { status, external, internal }
+        Self {
+            status,
+            external,
+            internal,
+        }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         if let Some(internal) = &self.internal {
-            tracing::error!(status = self.status.as_u16(), "{}: {internal}", self.external);
+            tracing::error!(
+                status = self.status.as_u16(),
+                "{}: {internal}",
+                self.external
+            );
         }
         let mut response = (self.status, format!("{}\n", self.external)).into_response();
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
         let internal = HeaderName::from_static("x-openfaas-internal");
         headers.insert(internal, HeaderValue::from_static("gateway"));
         if self.status == StatusCode::UNAUTHORIZED {
@@ -92,7 +107,10 @@ mod tests {
         assert_eq!(status(Invalid::new("f", "r").into()), 400);
         assert_eq!(status(ProviderError::NotFound { name: "a".into() }), 404);
         assert_eq!(status(ProviderError::Unavailable { external: "x" }), 503);
-        let failed = ProviderError::Failed { external: "x", internal: "secret".into() };
+        let failed = ProviderError::Failed {
+            external: "x",
+            internal: "secret".into(),
+        };
         let error = ApiError::from(failed);
         assert_eq!(error.status().as_u16(), 500);
         assert!(!error.to_string().contains("secret"));
@@ -101,7 +119,10 @@ mod tests {
     #[test]
     fn a_refusal_names_its_realm() {
         let response = ApiError::new(StatusCode::UNAUTHORIZED, "no").into_response();
-        assert_eq!(response.headers()[WWW_AUTHENTICATE], "Basic realm=\"Restricted\"");
+        assert_eq!(
+            response.headers()[WWW_AUTHENTICATE],
+            "Basic realm=\"Restricted\""
+        );
         assert_eq!(response.headers()["x-openfaas-internal"], "gateway");
     }
 }

@@ -37,7 +37,10 @@ impl Namespace {
     /// # Errors
     /// [`NotALabel`] when `name` breaks [`LABEL_RULE`].
     pub fn function(&self, name: &str) -> Result<FunctionId, NotALabel> {
-        Ok(FunctionId { name: label(name)?, namespace: self.0.clone() })
+        Ok(FunctionId {
+            name: label(name)?,
+            namespace: self.0.clone(),
+        })
     }
 }
 
@@ -79,14 +82,27 @@ mod tests {
         for ok in ["a", "a-b", "9", "a9", &"x".repeat(63)] {
             assert!(label(ok).is_ok(), "{ok}");
         }
-        for bad in ["", "-a", "a-", "A", "a_b", "a.b", "a/b", "é", &"x".repeat(64)] {
+        for bad in [
+            "",
+            "-a",
+            "a-",
+            "A",
+            "a_b",
+            "a.b",
+            "a/b",
+            "é",
+            &"x".repeat(64),
+        ] {
             assert!(label(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn the_full_name_has_the_namespace() {
-        let id = Namespace::parse("openfaas-fn").unwrap().function("cat").unwrap();
+        let id = Namespace::parse("openfaas-fn")
+            .unwrap()
+            .function("cat")
+            .unwrap();
         assert_eq!(full(&id), "cat.openfaas-fn");
     }
 }

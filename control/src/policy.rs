@@ -27,9 +27,8 @@ pub fn settings(annotations: &BTreeMap<String, String>) -> Result<Settings, Inva
         let Some(name) = key.strip_prefix("com.ringway.") else {
             continue;
         };
-        let invalid = |rule: &str| {
-            Invalid::new(format!("annotations.{key}"), format!("{value:?}: {rule}"))
-        };
+        let invalid =
+            |rule: &str| Invalid::new(format!("annotations.{key}"), format!("{value:?}: {rule}"));
         match name {
             "timeout" => {
                 let deadline = duration::parse(value).map_err(|e| invalid(&e.to_string()))?;
@@ -38,12 +37,14 @@ pub fn settings(annotations: &BTreeMap<String, String>) -> Result<Settings, Inva
                 }
                 settings.deadline = Some(deadline);
             }
-            "max-inflight" => settings.inflight_max = Some(positive(value).ok_or_else(|| {
-                invalid("must be a whole number above 0")
-            })?),
-            "max-parked" => settings.parked_max = Some(whole(value).ok_or_else(|| {
-                invalid("must be a whole number")
-            })?),
+            "max-inflight" => {
+                settings.inflight_max =
+                    Some(positive(value).ok_or_else(|| invalid("must be a whole number above 0"))?)
+            }
+            "max-parked" => {
+                settings.parked_max =
+                    Some(whole(value).ok_or_else(|| invalid("must be a whole number"))?)
+            }
             "priority" => {
                 let priority = whole(value).and_then(|n| u8::try_from(n).ok());
                 settings.priority =
@@ -85,12 +86,21 @@ pub fn scale(labels: &BTreeMap<String, String>) -> Result<Scale, Invalid> {
     };
     let (min, max) = (bound(MIN)?, bound(MAX)?);
     if max == Some(0) {
-        return Err(Invalid::new(format!("labels.{MAX}"), "\"0\": must be above 0"));
+        return Err(Invalid::new(
+            format!("labels.{MAX}"),
+            "\"0\": must be above 0",
+        ));
     }
     // Without a minimum there is one replica, or as many as the maximum allows.
-    let scale = Scale { min: min.unwrap_or(1), max };
+    let scale = Scale {
+        min: min.unwrap_or(1),
+        max,
+    };
     if max.is_some_and(|max| scale.min > max) {
-        return Err(Invalid::new(format!("labels.{MIN}"), format!("must not exceed {MAX}")));
+        return Err(Invalid::new(
+            format!("labels.{MIN}"),
+            format!("must not exceed {MAX}"),
+        ));
     }
     Ok(scale)
 }
@@ -118,7 +128,9 @@ mod tests {
     use super::*;
 
     fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        let owned = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let owned = pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         owned.collect()
     }
 
@@ -163,7 +175,13 @@ mod tests {
     fn labels_bound_the_replicas() {
         assert_eq!(scale(&map(&[])), Ok(Scale { min: 1, max: None }));
         assert_eq!(scale(&map(&[(MIN, "0")])), Ok(Scale { min: 0, max: None }));
-        assert_eq!(scale(&map(&[(MIN, "2"), (MAX, "2")])), Ok(Scale { min: 2, max: Some(2) }));
+        assert_eq!(
+            scale(&map(&[(MIN, "2"), (MAX, "2")])),
+            Ok(Scale {
+                min: 2,
+                max: Some(2)
+            })
+        );
         for bad in [
             &[(MIN, "-1")][..],
             &[(MIN, "one")],

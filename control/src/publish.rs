@@ -18,13 +18,20 @@ impl Board {
     /// A board over an empty table.
     #[must_use]
     pub fn new(publisher: Publisher, namespace: Namespace) -> Self {
-        Self { publisher, namespace, replicas: DashMap::new() }
+        Self {
+            publisher,
+            namespace,
+            replicas: DashMap::new(),
+        }
     }
 
     /// Replicas wanted, by `name.namespace` in order.
     #[must_use]
     pub fn replicas(&self) -> Vec<(String, u32)> {
-        let counts = self.replicas.iter().map(|entry| (name::full(entry.key()), *entry.value()));
+        let counts = self
+            .replicas
+            .iter()
+            .map(|entry| (name::full(entry.key()), *entry.value()));
         let mut counts: Vec<_> = counts.collect();
         counts.sort_unstable();
         counts
@@ -74,7 +81,10 @@ mod tests {
     fn a_row_becomes_a_spec() {
         let namespace = Namespace::parse("openfaas-fn").unwrap();
         let other = Namespace::parse("dev").unwrap();
-        let settings = Settings { priority: 7, ..Settings::default() };
+        let settings = Settings {
+            priority: 7,
+            ..Settings::default()
+        };
         let row = Row {
             id: namespace.function("cat").unwrap(),
             endpoints: vec![Address::Unix("/r/1.s".into())],
@@ -84,7 +94,10 @@ mod tests {
         let spec = spec(row.clone(), &namespace);
         assert_eq!(spec.authority, "cat.openfaas-fn");
         assert!(spec.bare_alias && spec.path_prefix.is_none());
-        assert_eq!((spec.settings, spec.endpoints), (settings, row.endpoints.clone()));
+        assert_eq!(
+            (spec.settings, spec.endpoints),
+            (settings, row.endpoints.clone())
+        );
         assert!(!super::spec(row, &other).bare_alias);
     }
 }

@@ -6,7 +6,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[must_use]
 pub(crate) fn nanos(at: SystemTime) -> String {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    format!("{}.{:09}Z", date_time(since.as_secs()), since.subsec_nanos())
+    format!(
+        "{}.{:09}Z",
+        date_time(since.as_secs()),
+        since.subsec_nanos()
+    )
 }
 
 /// `2026-01-02T03:04:05Z`.
@@ -101,7 +105,10 @@ pub(crate) mod tests {
         assert_eq!(seconds(at(0, 0)), "1970-01-01T00:00:00Z");
         assert_eq!(seconds(at(951_782_400, 0)), "2000-02-29T00:00:00Z");
         assert_eq!(seconds(at(1_709_251_199, 5)), "2024-02-29T23:59:59Z");
-        assert_eq!(nanos(at(4_107_542_400, 7)), "2100-03-01T00:00:00.000000007Z");
+        assert_eq!(
+            nanos(at(4_107_542_400, 7)),
+            "2100-03-01T00:00:00.000000007Z"
+        );
     }
 
     #[test]
@@ -116,9 +123,16 @@ pub(crate) mod tests {
     #[test]
     fn other_texts_are_refused() {
         for bad in [
-            "", "Z", "2024-02-30T00:00:00Z", "2024-13-01T00:00:00Z", "2024-02-01 00:00:00Z",
-            "2024-02-01T00:00:00", "2024-02-01T00:00:00.Z", "2024-02-01T00:00:00+01:00",
-            "1969-12-31T00:00:00Z", "2024-02-00T00:00:00Z",
+            "",
+            "Z",
+            "2024-02-30T00:00:00Z",
+            "2024-13-01T00:00:00Z",
+            "2024-02-01 00:00:00Z",
+            "2024-02-01T00:00:00",
+            "2024-02-01T00:00:00.Z",
+            "2024-02-01T00:00:00+01:00",
+            "1969-12-31T00:00:00Z",
+            "2024-02-00T00:00:00Z",
         ] {
             assert_eq!(parse(bad), None, "{bad:?}");
         }

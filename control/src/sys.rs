@@ -1,16 +1,23 @@
 //! The few system calls no safe wrapper offers; the only file of this crate with `unsafe`.
 //!
 //! Used by the spawner and the watchdog, which have one thread each when they call in here.
-#![expect(unsafe_code, reason = "pre_exec, unshare, close_range and signalfd have no safe form")]
+#![expect(
+    unsafe_code,
+    reason = "pre_exec, unshare, close_range and signalfd have no safe form"
+)]
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
+use rustix::fs::{Mode, OFlags};
+use rustix::mount::{self, MountFlags, MountPropagationFlags};
 use rustix::process::{Resource, Rlimit, Signal};
 use rustix::thread::UnshareFlags;
 
@@ -29,13 +36,11 @@ pub(crate) struct ChildRules {
     pub(crate) read_only_root: Option<ReadOnlyRoot>,
 }
 
-/// A private mount namespace whose root is read-only; `/tmp` is fresh and `kept` writable.
+/// A private mount namespace in which everything is read-only; `/tmp` and `/dev/shm` are fresh,
+/// and `kept` stays writable.
 #[derive(Debug)]
 pub(crate) struct ReadOnlyRoot {
     kept: CString,
-    /// `/proc/self/fd/N` of `kept`, where it stays reachable once `/tmp` is covered.
-    kept_again: CString,
-    _kept_fd: File,
     /// The folders from `/tmp` down to `kept`, to be made anew.
     parents: Vec<CString>,
 }
@@ -72,9 +77,13 @@ impl ChildRules {
         }
         soft_limit(Resource::Nofile, self.descriptors)?;
         if let Some(bytes) = self.data_bytes {
-            let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
+            let limit = Rlimit {
+                current: Some(bytes),
+                maximum: Some(bytes),
+            };
             rustix::process::setrlimit(Resource::Data, limit)?;
         }
+        unblock_signals()?;
         close_at_exec();
         Ok(())
     }
@@ -82,13 +91,9 @@ impl ChildRules {
 
 impl ReadOnlyRoot {
     /// Prepares a root in which only `kept` (and `/tmp`, fresh) can be written.
-    pub(crate) fn new(kept: &std::path::Path) -> io::Result<Self> {
-        use std::os::unix::ffi::OsStrExt;
-        let text = |path: &std::path::Path| {
-            CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other)
-        };
-        let kept_fd = File::open(kept)?;
-        let kept_again = format!("/proc/self/fd/{}", kept_fd.as_raw_fd());
+    pub(crate) fn new(kept: &Path) -> io::Result<Self> {
+        let text =
+            |path: &Path| CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other);
         let mut parents = Vec::new();
         for folder in kept.ancestors().filter(|f| f.starts_with("/tmp/")) {
             parents.push(text(folder)?);
@@ -96,32 +101,44 @@ impl ReadOnlyRoot {
         parents.reverse();
         Ok(Self {
             kept: text(kept)?,
-            kept_again: CString::new(kept_again).map_err(io::Error::other)?,
-            _kept_fd: kept_fd,
             parents,
         })
     }
 
     fn enter(&self) -> io::Result<()> {
-        use rustix::mount::{self, MountFlags, MountPropagationFlags};
         unshare(UnshareFlags::NEWNS)?;
+        // Stays reachable once `/tmp` is covered; opened here, since a mount of the namespace that
+        // was left cannot be bound in this one.
+        let kept = rustix::fs::open(&self.kept, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+        let kept = format!("/proc/self/fd/{}", kept.as_raw_fd());
         let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
         mount::mount_change(c"/", private)?;
         read_only(c"/", true, true)?;
-        mount::mount(c"tmpfs", c"/tmp", c"tmpfs", MountFlags::NOSUID, Some(c"mode=1777"))?;
+        let fresh = |folder: &CStr| {
+            mount::mount(
+                c"tmpfs",
+                folder,
+                c"tmpfs",
+                MountFlags::NOSUID,
+                Some(c"mode=1777"),
+            )
+        };
+        fresh(c"/tmp")?;
+        // Shared memory is not the root file system; a machine without it needs none.
+        let _ = fresh(c"/dev/shm");
         for folder in &self.parents {
-            match rustix::fs::mkdir(folder, rustix::fs::Mode::RWXU) {
+            match rustix::fs::mkdir(folder, Mode::RWXU) {
                 Ok(()) | Err(rustix::io::Errno::EXIST) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        mount::mount_bind(&self.kept_again, &self.kept)?;
+        mount::mount_bind(kept.as_str(), &self.kept)?;
         read_only(&self.kept, false, false)
     }
 }
 
 /// Makes a mount (and with `recursive` those below it) read-only, or writable again.
-fn read_only(path: &std::ffi::CStr, on: bool, recursive: bool) -> io::Result<()> {
+fn read_only(path: &CStr, on: bool, recursive: bool) -> io::Result<()> {
     let attributes = libc::mount_attr {
         attr_set: if on { libc::MOUNT_ATTR_RDONLY } else { 0 },
         attr_clr: if on { 0 } else { libc::MOUNT_ATTR_RDONLY },
@@ -141,7 +158,11 @@ fn read_only(path: &std::ffi::CStr, on: bool, recursive: bool) -> io::Result<()>
             size_of::<libc::mount_attr>(),
         )
     };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Moves the next children (PID) or this process (mounts) into new namespaces.
@@ -158,13 +179,22 @@ pub(crate) fn soft_limit(resource: Resource, soft: Option<u64>) -> io::Result<()
     };
     let hard = rustix::process::getrlimit(resource).maximum;
     let current = Some(hard.map_or(soft, |hard| soft.min(hard)));
-    Ok(rustix::process::setrlimit(resource, Rlimit { current, maximum: hard })?)
+    Ok(rustix::process::setrlimit(
+        resource,
+        Rlimit {
+            current,
+            maximum: hard,
+        },
+    )?)
 }
 
 /// Raises the soft limit of descriptors to the hard one; returns what it was.
 pub(crate) fn raise_descriptor_limit() -> Option<u64> {
     let before = rustix::process::getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: before.maximum, maximum: before.maximum };
+    let raised = Rlimit {
+        current: before.maximum,
+        maximum: before.maximum,
+    };
     // Refused only where a sandbox forbids it, and then the old limit holds.
     let _ = rustix::process::setrlimit(Resource::Nofile, raised);
     before.current
@@ -185,8 +215,24 @@ fn close_at_exec() {
     }
 }
 
+/// Lets every signal through: the mask is inherited over exec.
+fn unblock_signals() -> io::Result<()> {
+    // SAFETY: a zeroed set is a valid argument of sigemptyset, which initialises it; both calls
+    // take a pointer to it that outlives them.
+    let result = unsafe {
+        let mut set: libc::sigset_t = mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut())
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
 /// Blocks SIGCHLD, SIGTERM, SIGINT and SIGHUP and returns a descriptor that is readable when one
-/// came. Children start with nothing blocked, as std sees to it.
+/// came. [`prepare`] unblocks them in children, which std does not.
 pub(crate) fn signal_descriptor() -> io::Result<OwnedFd> {
     // SAFETY: a zeroed set is a valid argument of sigemptyset, which initialises it; every call
     // takes a pointer to it that outlives the call; the new descriptor is owned by nobody else.

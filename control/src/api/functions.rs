@@ -42,8 +42,16 @@ pub(super) async fn status(
     Query(parameters): Query<Parameters>,
 ) -> Result<Response, ApiError> {
     let usage = matches!(parameters.usage.as_str(), "1" | "true");
-    let target = Target { name, namespace: parameters.namespace };
-    match api.provider.status(target, usage).await.map_err(ApiError::from) {
+    let target = Target {
+        name,
+        namespace: parameters.namespace,
+    };
+    match api
+        .provider
+        .status(target, usage)
+        .await
+        .map_err(ApiError::from)
+    {
         Ok(mut row) => {
             count(&mut row, &invocations(&api));
             Ok(Json(row).into_response())
@@ -82,7 +90,12 @@ pub(super) async fn delete(
         return Err(Invalid::new("functionName", "must name the function").into());
     }
     let namespace = one_of(request.namespace, parameters.namespace)?;
-    api.provider.delete(Target { name: request.function_name, namespace }).await?;
+    api.provider
+        .delete(Target {
+            name: request.function_name,
+            namespace,
+        })
+        .await?;
     Ok(StatusCode::OK)
 }
 
@@ -98,7 +111,9 @@ pub(super) fn one_of(body: String, query: String) -> Result<String, ApiError> {
 
 fn invocations(api: &Api) -> HashMap<(String, String), u64> {
     let counts = (api.invocations)().into_iter();
-    counts.map(|(id, n)| ((id.name.to_string(), id.namespace.to_string()), n)).collect()
+    counts
+        .map(|(id, n)| ((id.name.to_string(), id.namespace.to_string()), n))
+        .collect()
 }
 
 fn count(row: &mut FunctionStatus, invocations: &HashMap<(String, String), u64>) {

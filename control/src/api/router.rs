@@ -36,7 +36,6 @@ impl Api {
 }
 
 /// All routes behind the authentication layer.
-#[must_use]
 pub fn router(api: Arc<Api>) -> Router {
     Router::new()
         .route(
@@ -55,12 +54,18 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/ui/", get(ui::page))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::from_fn_with_state(Arc::clone(&api), auth::guard))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&api),
+            auth::guard,
+        ))
         .with_state(api)
 }
 
 async fn unknown(State(_): State<Arc<Api>>, uri: Uri) -> ApiError {
-    ApiError::new(StatusCode::NOT_FOUND, format!("there is no route {}", uri.path()))
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        format!("there is no route {}", uri.path()),
+    )
 }
 
 /// The router adds `Allow`.

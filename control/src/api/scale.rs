@@ -21,6 +21,8 @@ pub(super) async fn scale(
 ) -> Result<StatusCode, ApiError> {
     let request = ScaleRequest::parse(&body)?;
     let namespace = one_of(request.namespace, parameters.namespace)?;
-    api.provider.scale(Target { name, namespace }, request.replicas).await?;
+    api.provider
+        .scale(Target { name, namespace }, request.replicas)
+        .await?;
     Ok(StatusCode::ACCEPTED)
 }

@@ -46,7 +46,10 @@ impl Memory {
     fn row(name: &str, deployment: &Deployment, replicas: u32) -> FunctionStatus {
         FunctionStatus {
             name: name.to_owned(),
-            deployment: Shown(Deployment { namespace: "ns".into(), ..deployment.clone() }),
+            deployment: Shown(Deployment {
+                namespace: "ns".into(),
+                ..deployment.clone()
+            }),
             invocation_count: 0,
             replicas,
             available_replicas: 0,
@@ -59,7 +62,10 @@ impl Memory {
 impl Provider for Memory {
     fn list(&self, _: String) -> BoxFuture<'_, Result<Vec<FunctionStatus>, ProviderError>> {
         let functions = self.functions.lock();
-        let rows = functions.iter().map(|(name, (d, n))| Self::row(name, d, *n)).collect();
+        let rows = functions
+            .iter()
+            .map(|(name, (d, n))| Self::row(name, d, *n))
+            .collect();
         std::future::ready(Ok(rows)).boxed()
     }
 
@@ -69,7 +75,9 @@ impl Provider for Memory {
         _: bool,
     ) -> BoxFuture<'_, Result<FunctionStatus, ProviderError>> {
         let functions = self.functions.lock();
-        let row = functions.get(&target.name).map(|(d, n)| Self::row(&target.name, d, *n));
+        let row = functions
+            .get(&target.name)
+            .map(|(d, n)| Self::row(&target.name, d, *n));
         let row = row.ok_or(ProviderError::NotFound { name: target.name });
         std::future::ready(row).boxed()
     }
@@ -84,7 +92,9 @@ impl Provider for Memory {
 
     fn delete(&self, target: Target) -> BoxFuture<'_, Result<(), ProviderError>> {
         let removed = self.functions.lock().remove(&target.name);
-        let result = removed.map(|_| ()).ok_or(ProviderError::NotFound { name: target.name });
+        let result = removed
+            .map(|_| ())
+            .ok_or(ProviderError::NotFound { name: target.name });
         std::future::ready(result).boxed()
     }
 
@@ -150,8 +160,12 @@ impl Server {
     }
 
     async fn call(&self, method: &str, path: &str, body: &'static str) -> Response<String> {
-        let request = Request::builder().method(method).uri(path).header("host", "x");
-        self.send(request.body(Full::new(body.as_bytes())).unwrap()).await
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "x");
+        self.send(request.body(Full::new(body.as_bytes())).unwrap())
+            .await
     }
 
     async fn code(&self, method: &str, path: &str, body: &'static str) -> u16 {
@@ -170,18 +184,40 @@ async fn deploy_list_scale_delete_have_the_codes_clients_need() {
     assert_eq!(server.code("POST", "/system/functions", a).await, 202);
     assert_eq!(server.code("PUT", "/system/functions", a).await, 200);
     let scale = r#"{"serviceName":"a","replicas":0,"namespace":"ns"}"#;
-    assert_eq!(server.code("POST", "/system/scale-function/a", scale).await, 202);
-    assert_eq!(server.code("POST", "/system/scale-function/b", scale).await, 404);
+    assert_eq!(
+        server.code("POST", "/system/scale-function/a", scale).await,
+        202
+    );
+    assert_eq!(
+        server.code("POST", "/system/scale-function/b", scale).await,
+        404
+    );
     let row = server.call("GET", "/system/function/a?usage=1", "").await;
     let row: serde_json::Value = serde_json::from_str(row.body()).unwrap();
     assert_eq!(row["replicas"], 0);
     assert_eq!(row["invocationCount"], 7);
     let missing = server.call("GET", "/system/function/b", "").await;
-    assert_eq!((missing.status().as_u16(), missing.body().as_str()), (404, ""));
+    assert_eq!(
+        (missing.status().as_u16(), missing.body().as_str()),
+        (404, "")
+    );
     let delete = r#"{"functionName":"a","namespace":"ns"}"#;
-    assert_eq!(server.code("DELETE", "/system/functions?namespace=other", delete).await, 400);
-    assert_eq!(server.code("DELETE", "/system/functions?namespace=ns", delete).await, 200);
-    assert_eq!(server.code("DELETE", "/system/functions", delete).await, 404);
+    assert_eq!(
+        server
+            .code("DELETE", "/system/functions?namespace=other", delete)
+            .await,
+        400
+    );
+    assert_eq!(
+        server
+            .code("DELETE", "/system/functions?namespace=ns", delete)
+            .await,
+        200
+    );
+    assert_eq!(
+        server.code("DELETE", "/system/functions", delete).await,
+        404
+    );
 }
 
 #[tokio::test]
@@ -201,7 +237,11 @@ async fn bad_bodies_are_400_and_say_why() {
     }
     for (path, body, word) in [
         ("/system/scale-function/a", r#"{"replicas":-1}"#, "replicas"),
-        ("/system/scale-function/a", r#"{"serviceName":"a"}"#, "replicas"),
+        (
+            "/system/scale-function/a",
+            r#"{"serviceName":"a"}"#,
+            "replicas",
+        ),
     ] {
         let reply = server.call("POST", path, body).await;
         assert_eq!(reply.status(), 400);
@@ -216,11 +256,15 @@ async fn a_body_over_the_limit_is_400_and_names_the_limit() {
     let server = Server::start(None).await;
     let body = |bytes: usize| -> &'static [u8] {
         let padding = "x".repeat(bytes - br#"{"service":"a","image":""}"#.len());
-        format!(r#"{{"service":"a","image":"{padding}"}}"#).leak().as_bytes()
+        format!(r#"{{"service":"a","image":"{padding}"}}"#)
+            .leak()
+            .as_bytes()
     };
     for (bytes, status) in [(BYTES_MAX, 202), (BYTES_MAX + 1, 400), (2 * BYTES_MAX, 400)] {
         let request = Request::post("/system/functions").header("host", "x");
-        let reply = server.send(request.body(Full::new(body(bytes))).unwrap()).await;
+        let reply = server
+            .send(request.body(Full::new(body(bytes))).unwrap())
+            .await;
         assert_eq!(reply.status(), status);
         if status == 400 {
             assert!(reply.body().contains(&BYTES_MAX.to_string()));
@@ -237,15 +281,33 @@ async fn other_methods_and_paths_are_405_and_404() {
     for method in ["GET", "POST", "PUT", "DELETE"] {
         assert!(allow.contains(method), "{allow}");
     }
-    assert_eq!(server.code("GET", "/system/scale-function/a", "").await, 405);
-    for path in ["/ui", "/system/", "/system/functions/", "/nothing", "/system/alert"] {
+    assert_eq!(
+        server.code("GET", "/system/scale-function/a", "").await,
+        405
+    );
+    for path in [
+        "/ui",
+        "/system/",
+        "/system/functions/",
+        "/nothing",
+        "/system/alert",
+    ] {
         let reply = server.call("GET", path, "").await;
         assert_eq!(reply.status(), 404, "{path}");
         assert_eq!(reply.headers()["content-type"], "text/plain; charset=utf-8");
     }
     let reply = server.call("GET", "/", "").await;
-    assert_eq!((reply.status().as_u16(), &reply.headers()["location"]), (307, &"/ui/".parse().unwrap()));
-    assert!(server.call("GET", "/ui/", "").await.body().contains("<title>Ringway</title>"));
+    assert_eq!(
+        (reply.status().as_u16(), &reply.headers()["location"]),
+        (307, &"/ui/".parse().unwrap())
+    );
+    assert!(
+        server
+            .call("GET", "/ui/", "")
+            .await
+            .body()
+            .contains("<title>Ringway</title>")
+    );
     assert_eq!(server.code("HEAD", "/healthz", "").await, 200);
     assert_eq!(server.code("HEAD", "/readyz", "").await, 200);
 }
@@ -256,8 +318,19 @@ async fn info_has_no_nulls() {
     let reply = server.call("GET", "/system/info", "").await;
     let info: serde_json::Value = serde_json::from_str(reply.body()).unwrap();
     assert_eq!(info["provider"]["provider"], "memory");
-    for path in ["/version/release", "/version/sha", "/provider/version/sha", "/arch"] {
-        assert!(info.pointer(path).unwrap().as_str().is_some_and(|s| !s.is_empty()), "{path}");
+    for path in [
+        "/version/release",
+        "/version/sha",
+        "/provider/version/sha",
+        "/arch",
+    ] {
+        assert!(
+            info.pointer(path)
+                .unwrap()
+                .as_str()
+                .is_some_and(|s| !s.is_empty()),
+            "{path}"
+        );
     }
 }
 
@@ -289,7 +362,10 @@ async fn everything_but_the_probes_asks_for_credentials() {
     ] {
         let reply = server.call(method, path, "").await;
         assert_eq!(reply.status(), 401, "{method} {path}");
-        assert_eq!(reply.headers()["www-authenticate"], "Basic realm=\"Restricted\"");
+        assert_eq!(
+            reply.headers()["www-authenticate"],
+            "Basic realm=\"Restricted\""
+        );
     }
     for (header, status) in [
         (format!("Basic {}", STANDARD.encode("admin:pw")), 200),
@@ -298,7 +374,10 @@ async fn everything_but_the_probes_asks_for_credentials() {
         (String::new(), 401),
     ] {
         let request = Request::get("/system/functions").header("host", "x");
-        let request = request.header("authorization", header).body(Full::default()).unwrap();
+        let request = request
+            .header("authorization", header)
+            .body(Full::default())
+            .unwrap();
         assert_eq!(server.send(request).await.status(), status);
     }
 }
@@ -307,5 +386,11 @@ async fn everything_but_the_probes_asks_for_credentials() {
 async fn an_empty_bearer_is_harmless_without_credentials() {
     let server = Server::start(None).await;
     let request = Request::get("/system/functions").header("authorization", "Bearer ");
-    assert_eq!(server.send(request.body(Full::default()).unwrap()).await.status(), 200);
+    assert_eq!(
+        server
+            .send(request.body(Full::default()).unwrap())
+            .await
+            .status(),
+        200
+    );
 }

@@ -29,7 +29,12 @@ pub(crate) fn run() -> ExitCode {
 
 async fn serve() -> io::Result<()> {
     let variables = variables();
-    let value = |name: &str| variables.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
+    let value = |name: &str| {
+        variables
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.clone())
+    };
     let port = value("PORT").and_then(|port| port.parse::<u16>().ok());
     let port = port.ok_or_else(|| io::Error::other("PORT must hold the port to listen on"))?;
     let instance = value("RINGWAY_INSTANCE").unwrap_or_default();
@@ -43,12 +48,18 @@ async fn serve() -> io::Result<()> {
                 async move { Ok::<_, Infallible>(reply) }
             });
             // A connection that breaks is the caller's business.
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let _ = http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
         });
     }
 }
 
 fn hello(request: &Request<Incoming>, instance: &str) -> Response<Full<Bytes>> {
-    let text = format!("Hello from {instance}: {} {}\n", request.method(), request.uri());
+    let text = format!(
+        "Hello from {instance}: {} {}\n",
+        request.method(),
+        request.uri()
+    );
     Response::new(Full::from(text))
 }

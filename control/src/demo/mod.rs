@@ -39,11 +39,18 @@ pub(crate) fn run(given: impl Fn(Key) -> Option<Given>, around: Surroundings) ->
     };
     let data = folder.path().join("data").to_string_lossy().into_owned();
     let given = |key| match key {
-        Key::Data => Some(Given { name: key.to_string(), text: data.clone() }),
+        Key::Data => Some(Given {
+            name: key.to_string(),
+            text: data.clone(),
+        }),
         // Everything stays on loopback, open to whoever is on this machine.
         Key::Insecure | Key::BasicAuth => None,
-        Key::Log => given(key)
-            .or_else(|| Some(Given { name: key.to_string(), text: "warn".to_owned() })),
+        Key::Log => given(key).or_else(|| {
+            Some(Given {
+                name: key.to_string(),
+                text: "warn".to_owned(),
+            })
+        }),
         other => given(other),
     };
     match start(given, around) {
@@ -52,10 +59,7 @@ pub(crate) fn run(given: impl Fn(Key) -> Option<Given>, around: Surroundings) ->
     }
 }
 
-fn start(
-    given: impl Fn(Key) -> Option<Given>,
-    around: Surroundings,
-) -> Result<Running, DemoError> {
+fn start(given: impl Fn(Key) -> Option<Given>, around: Surroundings) -> Result<Running, DemoError> {
     let settings = Settings::resolve(given, around)?;
     serve::start_log(&settings.log);
     let running = Running::start(settings)?;
@@ -75,7 +79,10 @@ fn start(
 async fn ready(provider: &dyn Provider) {
     let deadline = Instant::now() + READY_WAIT;
     for name in ["cat", "hello", "ticks"] {
-        let target = || Target { name: name.to_owned(), namespace: String::new() };
+        let target = || Target {
+            name: name.to_owned(),
+            namespace: String::new(),
+        };
         while Instant::now() < deadline {
             let status = provider.status(target(), false).await;
             if status.is_ok_and(|s| s.available_replicas > 0) {
@@ -97,11 +104,16 @@ fn functions(binary: &str) -> [Deployment; 3] {
     hello.env_vars.insert("mode".to_owned(), "http".to_owned());
     let ticks = "sh -c 'for i in 1 2 3 4 5; do echo tick $i; sleep 1; done'";
     let mut ticks = function("ticks", ticks.to_owned());
-    ticks.env_vars.insert("content_type".to_owned(), "text/plain".to_owned());
+    ticks
+        .env_vars
+        .insert("content_type".to_owned(), "text/plain".to_owned());
     [function("cat", "cat".to_owned()), hello, ticks]
 }
 
-#[expect(clippy::print_stdout, reason = "these lines are what the command is for")]
+#[expect(
+    clippy::print_stdout,
+    reason = "these lines are what the command is for"
+)]
 fn tell(running: &Running) {
     let gateway = format!("http://{}", running.listen);
     let metrics = format!("http://{}/metrics", running.metrics_listen);

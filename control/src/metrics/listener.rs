@@ -27,7 +27,6 @@ pub struct Facts {
 }
 
 /// The listener's routes.
-#[must_use]
 pub fn router(facts: Arc<Facts>) -> Router {
     Router::new()
         .route("/metrics", get(metrics).post(metrics))

@@ -9,10 +9,20 @@ use crate::name;
 
 /// Everything that is exported.
 pub(super) fn render(snapshot: &Snapshot, replicas: &[(String, u32)], driver: &str) -> String {
-    let mut page = Page { text: String::with_capacity(16 * 1024) };
+    let mut page = Page {
+        text: String::with_capacity(16 * 1024),
+    };
     functions(&mut page, snapshot, replicas);
-    page.family("ringway_build_info", "gauge", "Version of this gateway; always 1.");
-    page.sample("ringway_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    page.family(
+        "ringway_build_info",
+        "gauge",
+        "Version of this gateway; always 1.",
+    );
+    page.sample(
+        "ringway_build_info",
+        &[("version", env!("CARGO_PKG_VERSION"))],
+        1,
+    );
     page.family("ringway_driver", "gauge", "I/O driver in use; always 1.");
     page.sample("ringway_driver", &[("driver", driver)], 1);
     for family in SHARD_FAMILIES {
@@ -23,13 +33,21 @@ pub(super) fn render(snapshot: &Snapshot, replicas: &[(String, u32)], driver: &s
         }
     }
     let name = "ringway_rejects_total";
-    page.family(name, "counter", "Requests and connections refused, by reason.");
+    page.family(
+        name,
+        "counter",
+        "Requests and connections refused, by reason.",
+    );
     for why in Reject::ALL {
         let sum: u64 = snapshot.shards.iter().map(|s| s.rejected(*why)).sum();
         page.sample(name, &[("reason", why.label())], sum);
     }
     let name = "ringway_retries_total";
-    page.family(name, "counter", "Requests sent again, by the rule that allowed it.");
+    page.family(
+        name,
+        "counter",
+        "Requests sent again, by the rule that allowed it.",
+    );
     for rule in RetryRule::ALL {
         let sum: u64 = snapshot.shards.iter().map(|s| s.retried(*rule)).sum();
         page.sample(name, &[("rule", rule.label())], sum);
@@ -38,7 +56,11 @@ pub(super) fn render(snapshot: &Snapshot, replicas: &[(String, u32)], driver: &s
 }
 
 fn functions(page: &mut Page, snapshot: &Snapshot, replicas: &[(String, u32)]) {
-    let names: Vec<String> = snapshot.functions.iter().map(|f| name::full(&f.id)).collect();
+    let names: Vec<String> = snapshot
+        .functions
+        .iter()
+        .map(|f| name::full(&f.id))
+        .collect();
     let rows = || names.iter().zip(&snapshot.functions);
 
     let family = "gateway_function_invocation_total";
@@ -46,7 +68,11 @@ fn functions(page: &mut Page, snapshot: &Snapshot, replicas: &[(String, u32)]) {
     for (name, function) in rows() {
         for code in &function.codes {
             let status = code.code.to_string();
-            page.sample(family, &[("function_name", name), ("code", &status)], code.count);
+            page.sample(
+                family,
+                &[("function_name", name), ("code", &status)],
+                code.count,
+            );
         }
     }
     // Dashboards expect this counter without the usual suffix.
@@ -63,7 +89,11 @@ fn functions(page: &mut Page, snapshot: &Snapshot, replicas: &[(String, u32)]) {
         }
     }
     let family = "gateway_function_invocation_inflight";
-    page.family(family, "gauge", "Calls in flight, waiting for a replica included.");
+    page.family(
+        family,
+        "gauge",
+        "Calls in flight, waiting for a replica included.",
+    );
     for (name, function) in rows() {
         page.sample(family, &[("function_name", name)], function.inflight);
     }
@@ -89,7 +119,11 @@ fn histogram(page: &mut Page, family: &str, name: &str, code: &CodeSnapshot) {
     }
     page.sample(&bucket, &[labels[0], labels[1], ("le", "+Inf")], code.count);
     let (seconds, micros) = (code.sum_micros / 1_000_000, code.sum_micros % 1_000_000);
-    page.sample(&format!("{family}_sum"), &labels, format_args!("{seconds}.{micros:06}"));
+    page.sample(
+        &format!("{family}_sum"),
+        &labels,
+        format_args!("{seconds}.{micros:06}"),
+    );
     page.sample(&format!("{family}_count"), &labels, code.count);
 }
 
@@ -131,7 +165,12 @@ const fn counter(
     help: &'static str,
     value: fn(&ShardSnapshot) -> u64,
 ) -> ShardFamily {
-    ShardFamily { name, kind: "counter", help, value }
+    ShardFamily {
+        name,
+        kind: "counter",
+        help,
+        value,
+    }
 }
 
 const fn gauge(
@@ -139,48 +178,103 @@ const fn gauge(
     help: &'static str,
     value: fn(&ShardSnapshot) -> u64,
 ) -> ShardFamily {
-    ShardFamily { name, kind: "gauge", help, value }
+    ShardFamily {
+        name,
+        kind: "gauge",
+        help,
+        value,
+    }
 }
 
 const SHARD_FAMILIES: [ShardFamily; 20] = [
-    gauge("ringway_connections", "Client connections open.", |s| s.connections),
-    counter("ringway_accepted_total", "Client connections accepted.", |s| s.accepted),
-    counter("ringway_accept_paused_total", "Times accepting paused at the connection limit.", |s| {
-        s.accept_paused
+    gauge("ringway_connections", "Client connections open.", |s| {
+        s.connections
     }),
-    counter("ringway_requests_total", "Requests whose head was complete.", |s| s.requests),
+    counter(
+        "ringway_accepted_total",
+        "Client connections accepted.",
+        |s| s.accepted,
+    ),
+    counter(
+        "ringway_accept_paused_total",
+        "Times accepting paused at the connection limit.",
+        |s| s.accept_paused,
+    ),
+    counter(
+        "ringway_requests_total",
+        "Requests whose head was complete.",
+        |s| s.requests,
+    ),
     gauge("ringway_inflight", "Requests in flight.", |s| s.inflight),
-    gauge("ringway_parked", "Requests that wait for a first replica.", |s| s.parked),
-    counter("ringway_control_requests_total", "Requests to the control plane.", |s| {
-        s.control_requests
+    gauge(
+        "ringway_parked",
+        "Requests that wait for a first replica.",
+        |s| s.parked,
+    ),
+    counter(
+        "ringway_control_requests_total",
+        "Requests to the control plane.",
+        |s| s.control_requests,
+    ),
+    counter(
+        "ringway_pool_hits_total",
+        "Requests that found an idle upstream connection.",
+        |s| s.pool_hits,
+    ),
+    counter("ringway_pool_misses_total", "Requests that dialled.", |s| {
+        s.pool_misses
     }),
-    counter("ringway_pool_hits_total", "Requests that found an idle upstream connection.", |s| {
-        s.pool_hits
+    counter(
+        "ringway_pool_stale_total",
+        "Idle upstream connections found closed.",
+        |s| s.pool_stale,
+    ),
+    counter(
+        "ringway_pool_poisoned_total",
+        "Idle upstream connections that held bytes.",
+        |s| s.pool_poisoned,
+    ),
+    gauge(
+        "ringway_upstream_connections",
+        "Upstream connections open.",
+        |s| s.upstream_connections,
+    ),
+    counter(
+        "ringway_connect_errors_total",
+        "Upstream connections that failed.",
+        |s| s.connect_errors,
+    ),
+    counter("ringway_bytes_in_total", "Bytes read from clients.", |s| {
+        s.bytes_in
     }),
-    counter("ringway_pool_misses_total", "Requests that dialled.", |s| s.pool_misses),
-    counter("ringway_pool_stale_total", "Idle upstream connections found closed.", |s| {
-        s.pool_stale
+    counter(
+        "ringway_bytes_out_total",
+        "Bytes written to clients.",
+        |s| s.bytes_out,
+    ),
+    counter(
+        "ringway_panics_total",
+        "Panics caught; each cost one connection.",
+        |s| s.panics,
+    ),
+    gauge("ringway_buffer_bytes", "Bytes of I/O buffers.", |s| {
+        s.buffer_bytes
     }),
-    counter("ringway_pool_poisoned_total", "Idle upstream connections that held bytes.", |s| {
-        s.pool_poisoned
-    }),
-    gauge("ringway_upstream_connections", "Upstream connections open.", |s| {
-        s.upstream_connections
-    }),
-    counter("ringway_connect_errors_total", "Upstream connections that failed.", |s| {
-        s.connect_errors
-    }),
-    counter("ringway_bytes_in_total", "Bytes read from clients.", |s| s.bytes_in),
-    counter("ringway_bytes_out_total", "Bytes written to clients.", |s| s.bytes_out),
-    counter("ringway_panics_total", "Panics caught; each cost one connection.", |s| s.panics),
-    gauge("ringway_buffer_bytes", "Bytes of I/O buffers.", |s| s.buffer_bytes),
-    counter("ringway_log_dropped_total", "Access log records dropped.", |s| s.log_dropped),
-    counter("ringway_client_aborts_total", "Calls ended by the client going away.", |s| {
-        s.client_aborts
-    }),
-    counter("ringway_upstream_aborts_total", "Calls ended by the function failing.", |s| {
-        s.upstream_aborts
-    }),
+    counter(
+        "ringway_log_dropped_total",
+        "Access log records dropped.",
+        |s| s.log_dropped,
+    ),
+    counter(
+        "ringway_client_aborts_total",
+        "Calls ended by the client going away.",
+        |s| s.client_aborts,
+    ),
+    counter(
+        "ringway_upstream_aborts_total",
+        "Calls ended by the function failing.",
+        |s| s.upstream_aborts,
+    ),
 ];
 
 #[cfg(test)]
@@ -195,17 +289,31 @@ mod tests {
     fn page() -> String {
         let mut cumulative = [1; BUCKETS_SECONDS.len()];
         cumulative[0] = 0;
-        let code = CodeSnapshot { code: 200, count: 2, sum_micros: 12_000_345, cumulative };
+        let code = CodeSnapshot {
+            code: 200,
+            count: 2,
+            sum_micros: 12_000_345,
+            cumulative,
+        };
         let function = FunctionSnapshot {
-            id: Namespace::parse("openfaas-fn").unwrap().function("cat").unwrap(),
+            id: Namespace::parse("openfaas-fn")
+                .unwrap()
+                .function("cat")
+                .unwrap(),
             started: 3,
             inflight: 1,
             parked: 0,
             codes: vec![code],
         };
-        let shard = ShardSnapshot { connections: 5, rejects: vec![7], ..ShardSnapshot::default() };
-        let snapshot =
-            Snapshot { functions: vec![function], shards: vec![shard.clone(), shard] };
+        let shard = ShardSnapshot {
+            connections: 5,
+            rejects: vec![7],
+            ..ShardSnapshot::default()
+        };
+        let snapshot = Snapshot {
+            functions: vec![function],
+            shards: vec![shard.clone(), shard],
+        };
         render(&snapshot, &[("cat.openfaas-fn".to_owned(), 4)], "epoll")
     }
 
@@ -245,8 +353,13 @@ mod tests {
         }
         for line in page.lines().filter(|l| !l.starts_with('#')) {
             let name = line.split(['{', ' ']).next().unwrap();
-            let base = ["_bucket", "_sum", "_count"].iter().find_map(|s| name.strip_suffix(s));
-            assert!(seen.contains(name) || base.is_some_and(|b| seen.contains(b)), "{line}");
+            let base = ["_bucket", "_sum", "_count"]
+                .iter()
+                .find_map(|s| name.strip_suffix(s));
+            assert!(
+                seen.contains(name) || base.is_some_and(|b| seen.contains(b)),
+                "{line}"
+            );
         }
     }
 }

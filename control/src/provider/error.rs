@@ -43,7 +43,10 @@ impl Invalid {
     /// `field` must obey `rule`.
     #[must_use]
     pub fn new(field: impl Into<String>, rule: impl Into<String>) -> Self {
-        Self { field: field.into(), rule: rule.into() }
+        Self {
+            field: field.into(),
+            rule: rule.into(),
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! The private folder of sockets.
 
+use std::fs::Permissions;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use tempfile::TempDir;
@@ -9,8 +11,9 @@ use tempfile::TempDir;
 /// Makes a folder nobody else can enter, with a path short enough for the sockets in it.
 pub(super) fn runtime_folder(temp: &Path) -> io::Result<TempDir> {
     let mut builder = tempfile::Builder::new();
-    let builder = builder.prefix("ringway-");
-    // tempfile makes folders with mode 0700.
+    let builder = builder
+        .prefix("ringway-")
+        .permissions(Permissions::from_mode(0o700));
     if temp.as_os_str().as_bytes().len() <= PATH_BYTES_MAX {
         builder.tempdir_in(temp)
     } else {
@@ -23,8 +26,6 @@ const PATH_BYTES_MAX: usize = 107 - 16 - 22;
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     #[test]
@@ -34,7 +35,10 @@ mod tests {
         std::fs::create_dir(&deep).unwrap();
         for temp in [parent.path(), &deep] {
             let folder = runtime_folder(temp).unwrap();
-            let mode = std::fs::metadata(folder.path()).unwrap().permissions().mode();
+            let mode = std::fs::metadata(folder.path())
+                .unwrap()
+                .permissions()
+                .mode();
             assert_eq!(mode & 0o777, 0o700);
             let socket = folder.path().join(format!("{}.s", u64::MAX));
             assert!(socket.as_os_str().as_bytes().len() <= 107);

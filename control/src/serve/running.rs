@@ -162,10 +162,7 @@ impl Running {
     }
 }
 
-fn system<T>(
-    what: &'static str,
-    action: impl FnOnce() -> io::Result<T>,
-) -> Result<T, StartError> {
+fn system<T>(what: &'static str, action: impl FnOnce() -> io::Result<T>) -> Result<T, StartError> {
     action().map_err(|source| StartError::System { what, source })
 }
 
@@ -239,8 +236,11 @@ impl Demand for Wanted {
 
 fn demand(scale_from_zero: bool) -> (Arc<dyn Demand>, mpsc::Receiver<FunctionId>) {
     let (sender, receiver) = mpsc::channel(WANTED_MAX);
-    let demand: Arc<dyn Demand> =
-        if scale_from_zero { Arc::new(Wanted(sender)) } else { Arc::new(NoDemand) };
+    let demand: Arc<dyn Demand> = if scale_from_zero {
+        Arc::new(Wanted(sender))
+    } else {
+        Arc::new(NoDemand)
+    };
     (demand, receiver)
 }
 
@@ -252,7 +252,13 @@ async fn wake(provider: ProcessProvider, mut wanted: mpsc::Receiver<FunctionId>)
 
 fn snapshots(gateway: &SharedGateway) -> Box<dyn Fn() -> Snapshot + Send + Sync> {
     let gateway = Arc::clone(gateway);
-    Box::new(move || gateway.lock().as_ref().map(Gateway::metrics).unwrap_or_default())
+    Box::new(move || {
+        gateway
+            .lock()
+            .as_ref()
+            .map(Gateway::metrics)
+            .unwrap_or_default()
+    })
 }
 
 type Invocations = Box<dyn Fn() -> Vec<(FunctionId, u64)> + Send + Sync>;
@@ -261,7 +267,9 @@ fn invocations(gateway: &SharedGateway) -> Invocations {
     let snapshot = snapshots(gateway);
     Box::new(move || {
         let functions = snapshot().functions.into_iter();
-        functions.map(|f| (f.id, f.codes.iter().map(|c| c.count).sum())).collect()
+        functions
+            .map(|f| (f.id, f.codes.iter().map(|c| c.count).sum()))
+            .collect()
     })
 }
 

@@ -15,7 +15,16 @@ impl Running {
     /// Serves until a signal comes or the spawner is gone, then ends in order.
     #[must_use]
     pub fn wait(self) -> ExitCode {
-        let Self { runtime, gateway, provider, api, spawner, drain_bound, folder, .. } = self;
+        let Self {
+            runtime,
+            gateway,
+            provider,
+            api,
+            spawner,
+            drain_bound,
+            folder,
+            ..
+        } = self;
         let code = runtime.block_on(async {
             let mut signals = match Signals::new() {
                 Ok(signals) => signals,
@@ -68,7 +77,11 @@ async fn drain(gateway: &SharedGateway, bound: Duration) {
         gateway.drain();
     }
     let connections = || {
-        let snapshot = gateway.lock().as_ref().map(Gateway::metrics).unwrap_or_default();
+        let snapshot = gateway
+            .lock()
+            .as_ref()
+            .map(Gateway::metrics)
+            .unwrap_or_default();
         snapshot.shards.iter().map(|s| s.connections).sum::<u64>()
     };
     // Looked at from here, so that the counters stay readable as long as there is something.

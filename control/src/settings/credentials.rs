@@ -20,7 +20,9 @@ impl Credentials {
     /// A pair of user and password.
     #[must_use]
     pub fn new(user: &str, password: &str) -> Self {
-        Self { expected: format!("{user}:{password}").into_bytes() }
+        Self {
+            expected: format!("{user}:{password}").into_bytes(),
+        }
     }
 
     /// Reads `basic-auth-user` and `basic-auth-password` in `folder`, trimmed.
@@ -64,7 +66,9 @@ fn read(path: &Path) -> Result<String, SettingError> {
     })?;
     let text = text.trim();
     if text.is_empty() {
-        return Err(SettingError::SecretEmpty { path: path.to_owned() });
+        return Err(SettingError::SecretEmpty {
+            path: path.to_owned(),
+        });
     }
     Ok(text.to_owned())
 }
@@ -74,7 +78,10 @@ fn same(sent: &[u8], expected: &[u8]) -> bool {
     let mut difference = u8::from(sent.len() != expected.len());
     for (at, byte) in sent.iter().enumerate() {
         // Wraps around so that every byte sent costs the same.
-        let other = expected.get(at % expected.len().max(1)).copied().unwrap_or(0);
+        let other = expected
+            .get(at % expected.len().max(1))
+            .copied()
+            .unwrap_or(0);
         difference = std::hint::black_box(difference | (byte ^ other));
     }
     difference == 0
@@ -95,8 +102,18 @@ mod tests {
         let good = STANDARD.encode("admin:s3cret:with:colons");
         assert!(admits(&format!("Basic {good}")));
         assert!(admits(&format!("basic {good}")));
-        for bad in ["admin:", "admin:s3cret", "admin:s3cret:with:colonsX", "", "a", ":"] {
-            assert!(!admits(&format!("Basic {}", STANDARD.encode(bad))), "{bad:?}");
+        for bad in [
+            "admin:",
+            "admin:s3cret",
+            "admin:s3cret:with:colonsX",
+            "",
+            "a",
+            ":",
+        ] {
+            assert!(
+                !admits(&format!("Basic {}", STANDARD.encode(bad))),
+                "{bad:?}"
+            );
         }
         for bad in ["", "Basic", "Basic ", "Bearer ", "Basic !!!", &good] {
             assert!(!admits(bad), "{bad:?}");

@@ -19,10 +19,10 @@ pub enum Key {
     Log,
     /// Access log.
     AccessLog,
-    /// Idle time of client connections.
-    IdleTimeout,
     /// Most client connections.
     ConnectionsMax,
+    /// Idle time of client connections.
+    IdleTimeout,
     /// Longest silence of a reply that has begun.
     StreamIdle,
     /// Believed proxies.
@@ -48,6 +48,7 @@ pub enum Key {
 /// What a setting looks like to the operator.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
+    key: Key,
     /// Long flag without its dashes; the variable in kebab case without `RINGWAY_`.
     pub flag: &'static str,
     /// Environment variable.
@@ -77,8 +78,8 @@ impl Key {
         Self::Driver,
         Self::Log,
         Self::AccessLog,
-        Self::IdleTimeout,
         Self::ConnectionsMax,
+        Self::IdleTimeout,
         Self::StreamIdle,
         Self::TrustedProxies,
         Self::Insecure,
@@ -93,130 +94,8 @@ impl Key {
 
     /// How the setting looks.
     #[must_use]
-    #[expect(clippy::too_many_lines, reason = "a table, one entry per setting")]
     pub const fn shape(self) -> Shape {
-        let (flag, variable, value, help) = match self {
-            Self::Listen => (
-                "listen",
-                "RINGWAY_LISTEN",
-                "ADDRESS:PORT",
-                "Public address. Without basic_auth only loopback is allowed, unless insecure is \
-                 true [default: [::]:8080 (0.0.0.0:8080 where there is no IPv6), \
-                 127.0.0.1:8080 without basic_auth]",
-            ),
-            Self::MetricsListen => (
-                "metrics-listen",
-                "RINGWAY_METRICS_LISTEN",
-                "ADDRESS:PORT",
-                "Address of /metrics, same rule [default: the host of listen, port 8082]",
-            ),
-            Self::Data => (
-                "data",
-                "RINGWAY_DATA",
-                "FOLDER",
-                "State and logs of the built-in provider \
-                 [default: $XDG_DATA_HOME/ringway or ~/.local/share/ringway]",
-            ),
-            Self::Shards => (
-                "shards",
-                "RINGWAY_SHARDS",
-                "COUNT",
-                "Data plane threads [default: the cores this process may use]",
-            ),
-            Self::Driver => (
-                "driver",
-                "RINGWAY_DRIVER",
-                "NAME",
-                "auto, io_uring or epoll [default: auto]",
-            ),
-            Self::Log => (
-                "log",
-                "RINGWAY_LOG",
-                "FILTER",
-                "Log filter: error, warn, info, debug, trace, or per module [default: info]",
-            ),
-            Self::AccessLog => (
-                "access-log",
-                "RINGWAY_ACCESS_LOG",
-                "WHICH",
-                "off, errors or all [default: off]",
-            ),
-            Self::ConnectionsMax => (
-                "connections-max",
-                "RINGWAY_CONNECTIONS_MAX",
-                "COUNT",
-                "Client connections at once; more wait in the kernel's backlog \
-                 [default: the descriptor limit less 4096]",
-            ),
-            Self::IdleTimeout => (
-                "idle-timeout",
-                "RINGWAY_IDLE_TIMEOUT",
-                "DURATION",
-                "Closes client connections idle between requests [default: 60s]",
-            ),
-            Self::StreamIdle => (
-                "stream-idle",
-                "RINGWAY_STREAM_IDLE",
-                "DURATION",
-                "Cuts a reply that is silent this long once it has begun [default: never]",
-            ),
-            Self::TrustedProxies => (
-                "trusted-proxies",
-                "RINGWAY_TRUSTED_PROXIES",
-                "CIDR,…",
-                "Peers whose X-Forwarded-* headers are believed [default: none]",
-            ),
-            Self::Insecure => (
-                "insecure",
-                "RINGWAY_INSECURE",
-                "BOOL",
-                "Allows addresses other than loopback without basic_auth [default: false]",
-            ),
-            Self::UpstreamTimeout => (
-                "upstream-timeout",
-                "upstream_timeout",
-                "DURATION",
-                "Time a function has to begin its reply [default: 60s]",
-            ),
-            Self::ReadTimeout => (
-                "read-timeout",
-                "read_timeout",
-                "DURATION",
-                "Longest stall of a request body; 0 is unlimited [default: 60s]",
-            ),
-            Self::WriteTimeout => (
-                "write-timeout",
-                "write_timeout",
-                "DURATION",
-                "Longest stall of a write, and time to finish at shutdown; 0 is unlimited \
-                 [default: 60s]",
-            ),
-            Self::FunctionNamespace => (
-                "function-namespace",
-                "function_namespace",
-                "NAME",
-                "Default namespace [default: openfaas-fn]",
-            ),
-            Self::ScaleFromZero => (
-                "scale-from-zero",
-                "scale_from_zero",
-                "BOOL",
-                "A call to a function without replicas starts one [default: true]",
-            ),
-            Self::BasicAuth => (
-                "basic-auth",
-                "basic_auth",
-                "BOOL",
-                "Asks for credentials on everything but functions and health [default: false]",
-            ),
-            Self::SecretMountPath => (
-                "secret-mount-path",
-                "secret_mount_path",
-                "FOLDER",
-                "Holds basic-auth-user and basic-auth-password [default: /run/secrets/]",
-            ),
-        };
-        Shape { flag, variable, value, help }
+        SHAPES[self as usize]
     }
 
     /// Whether the flag may stand without a value, which then is `true`.
@@ -232,6 +111,158 @@ impl fmt::Display for Key {
     }
 }
 
+/// In the order of [`Key::ALL`].
+const SHAPES: [Shape; 19] = [
+    Shape {
+        key: Key::Listen,
+        flag: "listen",
+        variable: "RINGWAY_LISTEN",
+        value: "ADDRESS:PORT",
+        help: "Public address. Without basic_auth only loopback is allowed, unless insecure is \
+               true [default: [::]:8080 (0.0.0.0:8080 where there is no IPv6), \
+               127.0.0.1:8080 without basic_auth]",
+    },
+    Shape {
+        key: Key::MetricsListen,
+        flag: "metrics-listen",
+        variable: "RINGWAY_METRICS_LISTEN",
+        value: "ADDRESS:PORT",
+        help: "Address of /metrics, same rule [default: the host of listen, port 8082]",
+    },
+    Shape {
+        key: Key::Data,
+        flag: "data",
+        variable: "RINGWAY_DATA",
+        value: "FOLDER",
+        help: "State and logs of the built-in provider \
+               [default: $XDG_DATA_HOME/ringway or ~/.local/share/ringway]",
+    },
+    Shape {
+        key: Key::Shards,
+        flag: "shards",
+        variable: "RINGWAY_SHARDS",
+        value: "COUNT",
+        help: "Data plane threads [default: the cores this process may use]",
+    },
+    Shape {
+        key: Key::Driver,
+        flag: "driver",
+        variable: "RINGWAY_DRIVER",
+        value: "NAME",
+        help: "auto, io_uring or epoll [default: auto]",
+    },
+    Shape {
+        key: Key::Log,
+        flag: "log",
+        variable: "RINGWAY_LOG",
+        value: "FILTER",
+        help: "Log filter: error, warn, info, debug, trace, or per module [default: info]",
+    },
+    Shape {
+        key: Key::AccessLog,
+        flag: "access-log",
+        variable: "RINGWAY_ACCESS_LOG",
+        value: "WHICH",
+        help: "off, errors or all [default: off]",
+    },
+    Shape {
+        key: Key::ConnectionsMax,
+        flag: "connections-max",
+        variable: "RINGWAY_CONNECTIONS_MAX",
+        value: "COUNT",
+        help: "Client connections at once; more wait in the kernel's backlog \
+               [default: the descriptor limit less 4096]",
+    },
+    Shape {
+        key: Key::IdleTimeout,
+        flag: "idle-timeout",
+        variable: "RINGWAY_IDLE_TIMEOUT",
+        value: "DURATION",
+        help: "Closes client connections idle between requests [default: 60s]",
+    },
+    Shape {
+        key: Key::StreamIdle,
+        flag: "stream-idle",
+        variable: "RINGWAY_STREAM_IDLE",
+        value: "DURATION",
+        help: "Cuts a reply that is silent this long once it has begun [default: never]",
+    },
+    Shape {
+        key: Key::TrustedProxies,
+        flag: "trusted-proxies",
+        variable: "RINGWAY_TRUSTED_PROXIES",
+        value: "CIDR,…",
+        help: "Peers whose X-Forwarded-* headers are believed [default: none]",
+    },
+    Shape {
+        key: Key::Insecure,
+        flag: "insecure",
+        variable: "RINGWAY_INSECURE",
+        value: "BOOL",
+        help: "Allows addresses other than loopback without basic_auth [default: false]",
+    },
+    Shape {
+        key: Key::UpstreamTimeout,
+        flag: "upstream-timeout",
+        variable: "upstream_timeout",
+        value: "DURATION",
+        help: "Time a function has to begin its reply [default: 60s]",
+    },
+    Shape {
+        key: Key::ReadTimeout,
+        flag: "read-timeout",
+        variable: "read_timeout",
+        value: "DURATION",
+        help: "Longest stall of a request body; 0 is unlimited [default: 60s]",
+    },
+    Shape {
+        key: Key::WriteTimeout,
+        flag: "write-timeout",
+        variable: "write_timeout",
+        value: "DURATION",
+        help: "Longest stall of a write, and time to finish at shutdown; 0 is unlimited \
+               [default: 60s]",
+    },
+    Shape {
+        key: Key::FunctionNamespace,
+        flag: "function-namespace",
+        variable: "function_namespace",
+        value: "NAME",
+        help: "Default namespace [default: openfaas-fn]",
+    },
+    Shape {
+        key: Key::ScaleFromZero,
+        flag: "scale-from-zero",
+        variable: "scale_from_zero",
+        value: "BOOL",
+        help: "A call to a function without replicas starts one [default: true]",
+    },
+    Shape {
+        key: Key::BasicAuth,
+        flag: "basic-auth",
+        variable: "basic_auth",
+        value: "BOOL",
+        help: "Asks for credentials on everything but functions and health [default: false]",
+    },
+    Shape {
+        key: Key::SecretMountPath,
+        flag: "secret-mount-path",
+        variable: "secret_mount_path",
+        value: "FOLDER",
+        help: "Holds basic-auth-user and basic-auth-password [default: /run/secrets/]",
+    },
+];
+
+/// The tables agree with the enumeration's order, so that its values are their indices.
+const _: () = {
+    let mut index = 0;
+    while index < SHAPES.len() {
+        assert!(SHAPES[index].key as usize == index);
+        assert!(Key::ALL[index] as usize == index);
+        index += 1;
+    }
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,16 +271,11 @@ mod tests {
     fn flags_are_the_variables_in_kebab_case() {
         for key in Key::ALL {
             let shape = key.shape();
-            let bare = shape.variable.strip_prefix("RINGWAY_").unwrap_or(shape.variable);
+            let bare = shape
+                .variable
+                .strip_prefix("RINGWAY_")
+                .unwrap_or(shape.variable);
             assert_eq!(shape.flag, bare.to_lowercase().replace('_', "-"));
         }
-    }
-
-    #[test]
-    fn no_setting_is_listed_twice() {
-        let mut all = Key::ALL.to_vec();
-        all.sort_unstable();
-        all.dedup();
-        assert_eq!(all.len(), Key::ALL.len());
     }
 }

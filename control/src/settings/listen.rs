@@ -69,7 +69,10 @@ mod tests {
     use super::*;
 
     fn listen(text: &str, guard: Guard) -> Result<String, String> {
-        let given = Given { name: "RINGWAY_LISTEN".into(), text: text.into() };
+        let given = Given {
+            name: "RINGWAY_LISTEN".into(),
+            text: text.into(),
+        };
         address(Some(&given), guard, guard.default_host(), 8080)
             .map(|a| a.to_string())
             .map_err(|e| e.to_string())
@@ -83,7 +86,10 @@ mod tests {
         assert_eq!(listen(":99", Guard::LoopbackOnly).unwrap(), "127.0.0.1:99");
         for bad in ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "[::ffff:10.0.0.1]:1"] {
             let error = listen(bad, Guard::LoopbackOnly).unwrap_err();
-            assert!(error.contains("RINGWAY_LISTEN") && error.contains("--insecure"), "{error}");
+            assert!(
+                error.contains("RINGWAY_LISTEN") && error.contains("--insecure"),
+                "{error}"
+            );
             assert!(listen(bad, Guard::Insecure).is_ok());
             assert!(listen(bad, Guard::Authenticated).is_ok());
         }
@@ -91,8 +97,22 @@ mod tests {
 
     #[test]
     fn malformed_addresses_are_refused() {
-        for bad in ["", "8080", "localhost:1", "127.0.0.1", ":", ":+1", ":65536", "1.2.3:1"] {
-            assert!(listen(bad, Guard::Insecure).unwrap_err().contains("ADDRESS:PORT"), "{bad}");
+        for bad in [
+            "",
+            "8080",
+            "localhost:1",
+            "127.0.0.1",
+            ":",
+            ":+1",
+            ":65536",
+            "1.2.3:1",
+        ] {
+            assert!(
+                listen(bad, Guard::Insecure)
+                    .unwrap_err()
+                    .contains("ADDRESS:PORT"),
+                "{bad}"
+            );
         }
     }
 }

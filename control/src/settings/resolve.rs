@@ -137,10 +137,12 @@ fn data(given: Option<Given>, around: &Surroundings) -> Result<PathBuf, SettingE
     }
     let local = || around.home.as_ref().map(|home| home.join(".local/share"));
     let parent = around.xdg_data_home.clone().or_else(local);
-    parent.map(|p| p.join("ringway")).ok_or(SettingError::Missing {
-        name: Key::Data.shape().variable,
-        rule: "there is neither XDG_DATA_HOME nor HOME to put it in; give an absolute path",
-    })
+    parent
+        .map(|p| p.join("ringway"))
+        .ok_or(SettingError::Missing {
+            name: Key::Data.shape().variable,
+            rule: "there is neither XDG_DATA_HOME nor HOME to put it in; give an absolute path",
+        })
 }
 
 fn connections_max(given: Option<Given>) -> Result<Option<usize>, SettingError> {
@@ -157,7 +159,11 @@ fn shards(given: Option<Given>, cores: usize) -> Result<usize, SettingError> {
 /// A whole number from 1 to `most`, in plain digits (`parse` alone would take a sign).
 fn count(given: &Given, most: usize) -> Result<usize, SettingError> {
     let digits = given.text.bytes().all(|b| b.is_ascii_digit());
-    let count = given.text.parse().ok().filter(|n| digits && (1..=most).contains(n));
+    let count = given
+        .text
+        .parse()
+        .ok()
+        .filter(|n| digits && (1..=most).contains(n));
     count.ok_or_else(|| invalid(given, format!("must be a whole number from 1 to {most}")))
 }
 
@@ -171,8 +177,14 @@ fn one_of<T: Copy>(given: Option<Given>, words: &[(&str, T)]) -> Result<T, Setti
         return Ok(*value);
     }
     let list: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-    let given = given.unwrap_or(Given { name: String::new(), text: String::new() });
-    Err(invalid(&given, format!("must be one of {}", list.join(", "))))
+    let given = given.unwrap_or(Given {
+        name: String::new(),
+        text: String::new(),
+    });
+    Err(invalid(
+        &given,
+        format!("must be one of {}", list.join(", ")),
+    ))
 }
 
 fn log(given: Option<Given>) -> Result<String, SettingError> {
@@ -216,7 +228,11 @@ fn cidrs(given: Option<Given>) -> Result<Vec<Cidr>, SettingError> {
     let Some(given) = given else {
         return Ok(Vec::new());
     };
-    let blocks = given.text.split(',').map(str::trim).filter(|b| !b.is_empty());
+    let blocks = given
+        .text
+        .split(',')
+        .map(str::trim)
+        .filter(|b| !b.is_empty());
     blocks
         .map(|block| {
             Cidr::parse(block).map_err(|why| {
@@ -272,7 +288,10 @@ mod tests {
     fn resolve(given: &[(Key, &str)]) -> Result<Settings, String> {
         let lookup = |key: Key| {
             let found = given.iter().find(|(k, _)| *k == key);
-            found.map(|(k, text)| Given { name: k.to_string(), text: (*text).to_owned() })
+            found.map(|(k, text)| Given {
+                name: k.to_string(),
+                text: (*text).to_owned(),
+            })
         };
         Settings::resolve(lookup, around()).map_err(|e| e.to_string())
     }

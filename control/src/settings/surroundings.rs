@@ -47,7 +47,9 @@ impl Surroundings {
 /// The words of the command line; bytes that are not text are replaced.
 #[must_use]
 pub fn arguments() -> Vec<String> {
-    env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()
+    env::args_os()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect()
 }
 
 /// Where this binary lies.

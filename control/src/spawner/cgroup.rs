@@ -58,7 +58,11 @@ impl Cgroups {
     }
 
     fn slot(&mut self, controller: &str) -> &mut Option<Home> {
-        if controller == MEMORY { &mut self.memory } else { &mut self.cpu }
+        if controller == MEMORY {
+            &mut self.memory
+        } else {
+            &mut self.cpu
+        }
     }
 
     pub(super) const fn limits_memory(&self) -> bool {
@@ -157,7 +161,9 @@ pub(super) fn step_aside() {
         return;
     };
     let controllers = read(&folder, "cgroup.controllers").unwrap_or_default();
-    let wanted = [MEMORY, CPU].into_iter().filter(|c| has_word(&controllers, c));
+    let wanted = [MEMORY, CPU]
+        .into_iter()
+        .filter(|c| has_word(&controllers, c));
     let order: String = wanted.map(|c| format!("+{c} ")).collect();
     if order.is_empty() || write(&folder, "cgroup.subtree_control", order.trim()).is_ok() {
         return;
@@ -179,7 +185,10 @@ pub(super) fn step_aside() {
 
 /// The version 2 group in which groups are made.
 fn version_two_folder(own: &str, mounts: &str) -> Result<PathBuf, String> {
-    let path = own.lines().find_map(|l| l.strip_prefix("0::")).ok_or("not mounted")?;
+    let path = own
+        .lines()
+        .find_map(|l| l.strip_prefix("0::"))
+        .ok_or("not mounted")?;
     let mount = mount_point(mounts, "cgroup2", None).ok_or("not mounted")?;
     let path = path.strip_suffix(&format!("/{INNER}")).unwrap_or(path);
     Ok(below(&mount, path))
@@ -192,7 +201,13 @@ fn version_two(own: &str, mounts: &str, controller: &str) -> Result<Home, String
     if !has_word(&on, controller) {
         return Err(format!("{controller} is off below {}", folder.display()));
     }
-    probe(Home { folder, version: Version::Two }, controller)
+    probe(
+        Home {
+            folder,
+            version: Version::Two,
+        },
+        controller,
+    )
 }
 
 fn has_word(text: &str, word: &str) -> bool {
@@ -213,12 +228,20 @@ fn version_one(own: &str, mounts: &str, controller: &str) -> Result<Home, String
         // In a container the path is the host's and the mount is already our group.
         folder = mount;
     }
-    probe(Home { folder, version: Version::One }, controller)
+    probe(
+        Home {
+            folder,
+            version: Version::One,
+        },
+        controller,
+    )
 }
 
 /// Whether a group made in `home` really has the controller's files.
 fn probe(home: Home, controller: &str) -> Result<Home, String> {
-    let trial = home.folder.join(format!("{PREFIX}probe-{}", std::process::id()));
+    let trial = home
+        .folder
+        .join(format!("{PREFIX}probe-{}", std::process::id()));
     fs::create_dir(&trial).map_err(|e| format!("{}: {e}", home.folder.display()))?;
     let file = match (home.version, controller == MEMORY) {
         (Version::One, true) => "memory.limit_in_bytes",
@@ -288,8 +311,14 @@ mod tests {
     #[test]
     fn hierarchies_are_found_by_controller() {
         let find = |kind, option| mount_point(MOUNTS, kind, option);
-        assert_eq!(find("cgroup", Some("cpu")), Some("/sys/fs/cgroup/cpu,cpuacct".into()));
-        assert_eq!(find("cgroup", Some("memory")), Some("/sys/fs/cgroup/memory".into()));
+        assert_eq!(
+            find("cgroup", Some("cpu")),
+            Some("/sys/fs/cgroup/cpu,cpuacct".into())
+        );
+        assert_eq!(
+            find("cgroup", Some("memory")),
+            Some("/sys/fs/cgroup/memory".into())
+        );
         assert_eq!(find("cgroup2", None), Some("/sys/fs/cgroup/unified".into()));
         assert_eq!(find("cgroup", Some("cpuset")), None);
     }
@@ -297,6 +326,9 @@ mod tests {
     #[test]
     fn what_is_not_there_is_said() {
         assert_eq!(version_two("", MOUNTS, MEMORY), Err("not mounted".into()));
-        assert_eq!(version_one("4:cpu:/a", MOUNTS, MEMORY), Err("not mounted".into()));
+        assert_eq!(
+            version_one("4:cpu:/a", MOUNTS, MEMORY),
+            Err("not mounted".into())
+        );
     }
 }

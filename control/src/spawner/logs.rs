@@ -52,7 +52,10 @@ pub(super) enum PipeState {
 
 impl Logs {
     pub(super) fn new(folder: PathBuf) -> Self {
-        Self { folder, open: HashMap::new() }
+        Self {
+            folder,
+            open: HashMap::new(),
+        }
     }
 
     /// The log of a function, opened for appending.
@@ -88,7 +91,12 @@ impl LogFile {
     fn open(path: PathBuf) -> io::Result<Self> {
         let file = append_to(&path)?;
         let size = file.metadata()?.len();
-        Ok(Self { path, file, size, named: true })
+        Ok(Self {
+            path,
+            file,
+            size,
+            named: true,
+        })
     }
 
     /// Appends one line. What cannot be written is lost: a full disk must not stop functions.
@@ -117,13 +125,14 @@ impl LogFile {
 }
 
 impl LogPipe {
-    pub(super) fn new(
-        id: u64,
-        pipe: File,
-        log: Rc<RefCell<LogFile>>,
-        instance: String,
-    ) -> Self {
-        Self { id, pipe, log, instance, line: Vec::new() }
+    pub(super) fn new(id: u64, pipe: File, log: Rc<RefCell<LogFile>>, instance: String) -> Self {
+        Self {
+            id,
+            pipe,
+            log,
+            instance,
+            line: Vec::new(),
+        }
     }
 
     /// Reads what is there, at most [`READS_MAX`] times so that one function cannot hold up the
@@ -188,7 +197,11 @@ fn memchr_line_end(bytes: &[u8]) -> Option<usize> {
 }
 
 fn append_to(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
 }
 
 fn rotated(path: &Path) -> PathBuf {
@@ -208,14 +221,21 @@ mod tests {
 
     fn lines(folder: &Path, name: &str) -> Vec<String> {
         let text = fs::read_to_string(folder.join(name)).unwrap_or_default();
-        let texts = text.lines().map(|l| l.splitn(3, ' ').skip(1).collect::<Vec<_>>().join(" "));
+        let texts = text
+            .lines()
+            .map(|l| l.splitn(3, ' ').skip(1).collect::<Vec<_>>().join(" "));
         texts.collect()
     }
 
     fn pipe_of(folder: &Path, logs: &mut Logs, bytes: &[u8]) -> LogPipe {
         let source = folder.join("source");
         fs::write(&source, bytes).unwrap();
-        LogPipe::new(1, File::open(source).unwrap(), logs.open("a.b").unwrap(), "a-1".into())
+        LogPipe::new(
+            1,
+            File::open(source).unwrap(),
+            logs.open("a.b").unwrap(),
+            "a-1".into(),
+        )
     }
 
     #[test]
@@ -225,9 +245,10 @@ mod tests {
         let mut pipe = pipe_of(folder.path(), &mut logs, b"one\r\n\ntwo\nrest");
         assert_eq!(pipe.read(), PipeState::Ended);
         pipe.note("ended");
-        assert_eq!(lines(folder.path(), "a.b.log"), [
-            "a-1 one", "a-1 ", "a-1 two", "a-1 rest", "a-1 ended"
-        ]);
+        assert_eq!(
+            lines(folder.path(), "a.b.log"),
+            ["a-1 one", "a-1 ", "a-1 two", "a-1 rest", "a-1 ended"]
+        );
         let text = fs::read_to_string(folder.path().join("a.b.log")).unwrap();
         let instant = text.split(' ').next().unwrap();
         assert!(rfc3339::tests::parse(instant).is_some(), "{instant}");

@@ -27,7 +27,13 @@ pub(crate) struct Place {
 
 /// Runs the spawner until the gateway is gone.
 pub(crate) fn run(place: &Place) -> ExitCode {
-    let result = if place.inner { work(place) } else { enter(place) };
+    // Otherwise it shows as `exe`, by which it was executed.
+    let _ = rustix::thread::set_name(c"ringway-spawner");
+    let result = if place.inner {
+        work(place)
+    } else {
+        enter(place)
+    };
     match result {
         Ok(code) => code,
         Err(error) => {
@@ -56,7 +62,11 @@ fn enter(place: &Place) -> io::Result<ExitCode> {
         .stdin(Stdio::inherit());
     sys::prepare(&mut command, ChildRules::default());
     let status: ExitStatus = command.spawn()?.wait()?;
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// Serves orders until the gateway is gone, then leaves nothing behind.
@@ -108,9 +118,23 @@ fn own_proc() -> io::Result<()> {
 /// Tries a read-only root on a process that does nothing.
 fn read_only_works(runtime: &Path) -> io::Result<()> {
     let mut command = Command::new("/proc/self/exe");
-    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     let root = ReadOnlyRoot::new(runtime)?;
-    sys::prepare(&mut command, ChildRules { read_only_root: Some(root), ..Default::default() });
+    sys::prepare(
+        &mut command,
+        ChildRules {
+            read_only_root: Some(root),
+            ..Default::default()
+        },
+    );
     let status = command.spawn()?.wait()?;
-    if status.success() { Ok(()) } else { Err(io::Error::other(status.to_string())) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err(io::Error::other(status.to_string()))
+    }
 }

@@ -197,7 +197,10 @@ mod tests {
 
     #[test]
     fn messages_come_back_at_every_split() {
-        let order = Order::Signal { id: 7, kind: SignalKind::Terminate };
+        let order = Order::Signal {
+            id: 7,
+            kind: SignalKind::Terminate,
+        };
         let bytes = frame(&order).unwrap();
         for split in 0..bytes.len() {
             let mut got = bytes[..split].to_vec();
@@ -205,7 +208,13 @@ mod tests {
             got.extend(&bytes[split..]);
             got.push(1);
             let back = take::<Order>(&mut got).unwrap().unwrap();
-            assert!(matches!(back, Order::Signal { id: 7, kind: SignalKind::Terminate }));
+            assert!(matches!(
+                back,
+                Order::Signal {
+                    id: 7,
+                    kind: SignalKind::Terminate
+                }
+            ));
             assert_eq!(got, [1]);
         }
     }

@@ -40,7 +40,13 @@ impl Replicas {
     pub(super) fn new(cgroups: Cgroups, runtime: PathBuf, descriptors: Option<u64>) -> Self {
         let own = fs::read_link("/proc/self").unwrap_or_default();
         let proc_is_ours = own == Path::new(&std::process::id().to_string());
-        Self { running: HashMap::new(), cgroups, runtime, descriptors, proc_is_ours }
+        Self {
+            running: HashMap::new(),
+            cgroups,
+            runtime,
+            descriptors,
+            proc_is_ours,
+        }
     }
 
     /// Starts a process in a session of its own; its output goes to the pipe that is returned.
@@ -49,7 +55,8 @@ impl Replicas {
         let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
         rustix::io::ioctl_fionbio(&ours, true)?;
         let (membership, cgroups) =
-            self.cgroups.make(&order.instance, order.memory_bytes, order.cpu_millis)?;
+            self.cgroups
+                .make(&order.instance, order.memory_bytes, order.cpu_millis)?;
         let spawned = self.rules(order, cgroups).and_then(|rules| {
             let mut command = command(order, theirs)?;
             sys::prepare(&mut command, rules);
@@ -64,12 +71,21 @@ impl Replicas {
         };
         let instance = order.instance.clone();
         let pid = Pid::from_child(&child);
-        self.running.insert(order.id, Replica { pid, instance: instance.clone(), membership });
+        self.running.insert(
+            order.id,
+            Replica {
+                pid,
+                instance: instance.clone(),
+                membership,
+            },
+        );
         Ok(LogPipe::new(order.id, File::from(ours), log, instance))
     }
 
     fn rules(&self, order: &StartOrder, cgroups: Vec<File>) -> io::Result<ChildRules> {
-        let read_only_root = order.read_only_root.then(|| ReadOnlyRoot::new(&self.runtime));
+        let read_only_root = order
+            .read_only_root
+            .then(|| ReadOnlyRoot::new(&self.runtime));
         Ok(ChildRules {
             session: true,
             data_bytes: order.data_bytes,
@@ -124,8 +140,7 @@ impl Replicas {
             return;
         }
         let leaders: HashSet<Pid> = self.running.values().map(|r| r.pid).collect();
-        let living: HashSet<&str> =
-            self.running.values().map(|r| r.instance.as_str()).collect();
+        let living: HashSet<&str> = self.running.values().map(|r| r.instance.as_str()).collect();
         for orphan in children() {
             if leaders.contains(&orphan) {
                 continue;
@@ -164,7 +179,10 @@ impl Replicas {
 }
 
 fn command(order: &StartOrder, output: OwnedFd) -> io::Result<Command> {
-    let program = order.words.first().ok_or_else(|| io::Error::other("no program"))?;
+    let program = order
+        .words
+        .first()
+        .ok_or_else(|| io::Error::other("no program"))?;
     let mut command = if order.ourselves {
         let mut command = Command::new("/proc/self/exe");
         command.arg0(program);
@@ -176,7 +194,7 @@ fn command(order: &StartOrder, output: OwnedFd) -> io::Result<Command> {
         .args(&order.words[1..])
         .env_clear()
         .envs(order.variables.iter().map(|(k, v)| (k, v)))
-        .current_dir(order.folder.as_deref().unwrap_or(Path::new("/")))
+        .current_dir(order.folder.as_deref().unwrap_or_else(|| Path::new("/")))
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
         .stderr(output);
@@ -196,7 +214,9 @@ fn children() -> Vec<Pid> {
     let own = std::process::id();
     let list = fs::read_to_string(format!("/proc/self/task/{own}/children"));
     let list = list.unwrap_or_default();
-    let pids = list.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?));
+    let pids = list
+        .split_whitespace()
+        .filter_map(|pid| Pid::from_raw(pid.parse().ok()?));
     pids.collect()
 }
 

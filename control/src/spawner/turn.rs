@@ -63,8 +63,9 @@ impl Spawner {
     fn wait(&self, socket: BorrowedFd<'_>, signals: BorrowedFd<'_>) -> io::Result<Ready> {
         let watched = [socket, signals].into_iter();
         let watched = watched.chain(self.pipes.iter().map(|p| p.pipe.as_fd()));
-        let mut fds: Vec<PollFd<'_>> =
-            watched.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+        let mut fds: Vec<PollFd<'_>> = watched
+            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
+            .collect();
         while let Err(error) = poll(&mut fds, None) {
             if error != rustix::io::Errno::INTR {
                 return Err(error.into());
@@ -146,7 +147,6 @@ impl Spawner {
             }
         }
     }
-
 }
 
 fn report(mut socket: &File, report: &Report) -> io::Result<()> {

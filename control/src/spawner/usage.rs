@@ -50,7 +50,11 @@ fn attribute(samples: &HashMap<i32, Sample>, roots: &[(u64, i32)], units: Units)
     }
     let present = roots.iter().filter_map(|(id, pid)| {
         let (cpu_micros, memory_bytes) = by_root.get(pid).copied()?;
-        Some(Amount { id: *id, cpu_micros, memory_bytes })
+        Some(Amount {
+            id: *id,
+            cpu_micros,
+            memory_bytes,
+        })
     });
     present.collect()
 }
@@ -88,7 +92,10 @@ fn parse(stat: &[u8]) -> Option<Sample> {
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
     // Field 3 of the manual is the first one behind the name.
     let number = |field: usize| fields.get(field - 3)?.parse::<i64>().ok();
-    let ticks = [14, 15, 16, 17].into_iter().map(number).sum::<Option<i64>>()?;
+    let ticks = [14, 15, 16, 17]
+        .into_iter()
+        .map(number)
+        .sum::<Option<i64>>()?;
     Some(Sample {
         parent: i32::try_from(number(4)?).ok()?,
         session: i32::try_from(number(6)?).ok()?,
@@ -105,14 +112,23 @@ mod tests {
     use super::*;
 
     fn sample(parent: i32, session: i32) -> Sample {
-        Sample { parent, session, cpu_ticks: 1, resident_pages: 2 }
+        Sample {
+            parent,
+            session,
+            cpu_ticks: 1,
+            resident_pages: 2,
+        }
     }
 
     #[test]
     fn a_stat_line_is_read_behind_the_name() {
         let line = b"42 (a) b (c) S 7 42 40 0 -1 4194560 1 2 3 4 10 20 30 40 20 0 1 0 5 6 777 9";
-        let expected =
-            Sample { parent: 7, session: 40, cpu_ticks: 100, resident_pages: 777 };
+        let expected = Sample {
+            parent: 7,
+            session: 40,
+            cpu_ticks: 100,
+            resident_pages: 777,
+        };
         assert_eq!(parse(line), Some(expected));
         assert_eq!(parse(b"42 (a"), None);
         assert_eq!(parse(b"42 (a) S 1"), None);
@@ -136,11 +152,25 @@ mod tests {
             (20, sample(1, 20)),
             (99, sample(1, 99)),
         ]);
-        let units = Units { tick_micros: 10, page_bytes: 100 };
+        let units = Units {
+            tick_micros: 10,
+            page_bytes: 100,
+        };
         let amounts = attribute(&samples, &[(1, 10), (2, 20)], units);
-        assert_eq!(amounts, [
-            Amount { id: 1, cpu_micros: 40, memory_bytes: 800 },
-            Amount { id: 2, cpu_micros: 10, memory_bytes: 200 },
-        ]);
+        assert_eq!(
+            amounts,
+            [
+                Amount {
+                    id: 1,
+                    cpu_micros: 40,
+                    memory_bytes: 800
+                },
+                Amount {
+                    id: 2,
+                    cpu_micros: 10,
+                    memory_bytes: 200
+                },
+            ]
+        );
     }
 }

@@ -31,9 +31,15 @@ pub(super) fn variables(head: &Parts, content_length: Option<u64>) -> Vec<(Strin
     if let Some(query) = head.uri.query().filter(|q| !q.is_empty()) {
         variables.push(("Http_Query".to_owned(), query.into()));
     }
-    for (name, header) in [("Http_Transfer_Encoding", TRANSFER_ENCODING), ("Http_Host", HOST)] {
+    for (name, header) in [
+        ("Http_Transfer_Encoding", TRANSFER_ENCODING),
+        ("Http_Host", HOST),
+    ] {
         if let Some(value) = head.headers.get(header) {
-            variables.push((name.to_owned(), OsStr::from_bytes(value.as_bytes()).to_owned()));
+            variables.push((
+                name.to_owned(),
+                OsStr::from_bytes(value.as_bytes()).to_owned(),
+            ));
         }
     }
     variables
@@ -68,13 +74,24 @@ mod tests {
     #[test]
     fn the_head_is_told() {
         let some = |text: &str| Some(text.to_owned());
-        assert_eq!(value(get("/a%2Fb?x=1&y"), None, "Http_Path"), some("/a%2Fb"));
-        assert_eq!(value(get("/a%2Fb?x=1&y"), None, "Http_Query"), some("x=1&y"));
+        assert_eq!(
+            value(get("/a%2Fb?x=1&y"), None, "Http_Path"),
+            some("/a%2Fb")
+        );
+        assert_eq!(
+            value(get("/a%2Fb?x=1&y"), None, "Http_Query"),
+            some("x=1&y")
+        );
         assert_eq!(value(get("/"), None, "Http_Query"), None);
         assert_eq!(value(get("/"), None, "Http_Method"), some("GET"));
         assert_eq!(value(get("/"), Some(5), "Http_ContentLength"), some("5"));
         assert_eq!(value(get("/"), None, "Http_ContentLength"), some("-1"));
-        let head = || get("/").header("x-call-id", "7").header("host", "h").header("method", "X");
+        let head = || {
+            get("/")
+                .header("x-call-id", "7")
+                .header("host", "h")
+                .header("method", "X")
+        };
         assert_eq!(value(head(), None, "Http_X_Call_Id"), some("7"));
         assert_eq!(value(head(), None, "Http_Host"), some("h"));
         assert_eq!(value(head(), None, "Http_Method"), some("GET"));
@@ -82,7 +99,12 @@ mod tests {
 
     #[test]
     fn of_repeated_headers_the_first_counts_and_proxy_never() {
-        let head = || get("/").header("a", "1").header("a", "2").header("proxy", "evil");
+        let head = || {
+            get("/")
+                .header("a", "1")
+                .header("a", "2")
+                .header("proxy", "evil")
+        };
         assert_eq!(value(head(), None, "Http_A").as_deref(), Some("1"));
         assert_eq!(value(head(), None, "Http_Proxy"), None);
     }

@@ -10,5 +10,5 @@ mod output;
 mod request;
 mod serve;
 
-pub(crate) use arguments::Arguments;
+pub(crate) use arguments::{Arguments, SMALL_PAGES};
 pub(crate) use serve::run;

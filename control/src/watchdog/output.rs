@@ -55,7 +55,13 @@ impl Output {
         outcome: oneshot::Receiver<Outcome>,
         delivered: Delivered,
     ) -> Self {
-        Self { stdout, outcome, buffer: BytesMut::new(), first: None, delivered }
+        Self {
+            stdout,
+            outcome,
+            buffer: BytesMut::new(),
+            first: None,
+            delivered,
+        }
     }
 
     /// Reads to the end and throws it away: the reply to a HEAD has no body.

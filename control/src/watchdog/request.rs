@@ -39,8 +39,13 @@ impl Watchdog {
     /// Answers one request. Dropping the future, or the reply's body, kills the process.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Reply {
         let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
-            let mut reply = text(StatusCode::TOO_MANY_REQUESTS, "this replica is at max_inflight");
-            reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            let mut reply = text(
+                StatusCode::TOO_MANY_REQUESTS,
+                "this replica is at max_inflight",
+            );
+            reply
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from_static("1"));
             return reply;
         };
         let (head, body) = request.into_parts();
@@ -48,7 +53,10 @@ impl Watchdog {
             Ok(started) => started,
             Err(error) => {
                 log(&format!("{}: {error}", self.program()));
-                return text(StatusCode::INTERNAL_SERVER_ERROR, "the process cannot be started");
+                return text(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "the process cannot be started",
+                );
             }
         };
         tokio::spawn(child);
@@ -82,15 +90,18 @@ impl Watchdog {
     fn without_output(&self, outcome: Outcome) -> Reply {
         match outcome {
             Outcome::Success => self.typed(Response::new(Either::Right(Full::default()))),
-            Outcome::Failure => {
-                text(StatusCode::INTERNAL_SERVER_ERROR, "the process failed without output")
-            }
-            Outcome::TimedOut => {
-                text(StatusCode::GATEWAY_TIMEOUT, "the process was killed at exec_timeout")
-            }
-            Outcome::BodyFailed => {
-                text(StatusCode::REQUEST_TIMEOUT, "the request body did not arrive whole")
-            }
+            Outcome::Failure => text(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the process failed without output",
+            ),
+            Outcome::TimedOut => text(
+                StatusCode::GATEWAY_TIMEOUT,
+                "the process was killed at exec_timeout",
+            ),
+            Outcome::BodyFailed => text(
+                StatusCode::REQUEST_TIMEOUT,
+                "the request body did not arrive whole",
+            ),
         }
     }
 
@@ -104,7 +115,9 @@ impl Watchdog {
         let mut child = self.command(head, body.size_hint().exact()).spawn()?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let stdout = stdout.ok_or_else(|| io::Error::other("no standard output"))?;
-        let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        let pid = child
+            .id()
+            .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         let pid = pid.ok_or_else(|| io::Error::other("no process"))?;
         let (outcome, wanted) = oneshot::channel();
         let delivered = Delivered::default();
@@ -277,7 +290,10 @@ fn text(status: StatusCode, message: &str) -> Reply {
     let mut reply = Response::new(Either::Right(Full::from(format!("{message}\n"))));
     *reply.status_mut() = status;
     let headers = reply.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
     let internal = HeaderName::from_static("x-openfaas-internal");
     headers.insert(internal, HeaderValue::from_static("watchdog"));
     reply

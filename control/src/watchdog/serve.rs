@@ -17,14 +17,17 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::arguments::Arguments;
+use super::arguments::{Arguments, SMALL_PAGES};
 use super::request::{Watchdog, log};
 use crate::settings::variables;
 use crate::sys;
 
 /// Serves until SIGTERM, and then until the requests in flight are answered.
 pub(crate) fn run(arguments: Arguments) -> ExitCode {
-    let variables = variables();
+    // Otherwise it shows as `exe`, by which it was executed.
+    let _ = rustix::thread::set_name(c"ringway-watchdog");
+    let mut variables = variables();
+    variables.retain(|(name, _)| name != SMALL_PAGES.0);
     let program = arguments.words.first().map_or("", String::as_str);
     if !can_run(program, &variables) {
         log(&format!("{program}: no such program"));
@@ -104,7 +107,9 @@ fn can_run(program: &str, variables: &[(String, String)]) -> bool {
     }
     let path = variables.iter().find(|(name, _)| name == "PATH");
     let folders = path.map_or("/bin:/usr/bin", |(_, value)| value);
-    folders.split(':').any(|folder| executable(&Path::new(folder).join(program)))
+    folders
+        .split(':')
+        .any(|folder| executable(&Path::new(folder).join(program)))
 }
 
 /// The data plane takes 128 fields and adds a few.

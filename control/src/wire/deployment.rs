@@ -138,7 +138,10 @@ mod tests {
         assert!(deployment.read_only_root_filesystem);
         let stored = serde_json::to_vec(&deployment).unwrap();
         assert_eq!(Deployment::parse(&stored).unwrap(), deployment);
-        assert_eq!(serde_json::from_slice::<Deployment>(&stored).unwrap(), deployment);
+        assert_eq!(
+            serde_json::from_slice::<Deployment>(&stored).unwrap(),
+            deployment
+        );
     }
 
     #[test]

@@ -36,14 +36,20 @@ pub(super) struct Fields {
 impl Fields {
     pub(super) fn parse(body: &[u8]) -> Result<Self, WireError> {
         match serde_json::from_slice(body) {
-            Ok(Value::Object(values)) => Ok(Self { values, parent: String::new() }),
+            Ok(Value::Object(values)) => Ok(Self {
+                values,
+                parent: String::new(),
+            }),
             Ok(_) => Err(WireError::NotAnObject),
             Err(error) => Err(WireError::Syntax(error.to_string())),
         }
     }
 
     fn wrong(&self, field: &str, rule: &'static str) -> WireError {
-        WireError::Type { field: format!("{}{field}", self.parent), rule }
+        WireError::Type {
+            field: format!("{}{field}", self.parent),
+            rule,
+        }
     }
 
     fn take(&mut self, field: &str) -> Option<Value> {
@@ -95,10 +101,7 @@ impl Fields {
     }
 
     /// An object of strings, empty when absent.
-    pub(super) fn text_map(
-        &mut self,
-        field: &str,
-    ) -> Result<BTreeMap<String, String>, WireError> {
+    pub(super) fn text_map(&mut self, field: &str) -> Result<BTreeMap<String, String>, WireError> {
         let rule = "an object whose values are strings";
         let values = match self.take(field) {
             None => return Ok(BTreeMap::new()),

@@ -41,7 +41,9 @@ impl VersionInfo {
     pub fn of_this_build() -> Self {
         Self {
             commit_message: String::new(),
-            sha: option_env!("RINGWAY_BUILD_SHA").unwrap_or("unknown").to_owned(),
+            sha: option_env!("RINGWAY_BUILD_SHA")
+                .unwrap_or("unknown")
+                .to_owned(),
             release: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }

@@ -47,7 +47,7 @@ impl ScaleRequest {
         Ok(Self {
             service_name: fields.text("serviceName")?,
             namespace: fields.text("namespace")?,
-            replicas: replicas.ok_or(WireError::Type {
+            replicas: replicas.ok_or_else(|| WireError::Type {
                 field: "replicas".to_owned(),
                 rule: "a whole number, 0 or above",
             })?,
@@ -62,9 +62,16 @@ mod tests {
     #[test]
     fn replicas_must_be_a_whole_number() {
         let parse = |text: &str| ScaleRequest::parse(text.as_bytes());
-        assert_eq!(parse(r#"{"serviceName":"a","replicas":0}"#).unwrap().replicas, 0);
+        assert_eq!(
+            parse(r#"{"serviceName":"a","replicas":0}"#)
+                .unwrap()
+                .replicas,
+            0
+        );
         for bad in ["-1", "1.5", "\"2\"", "null", "1e99"] {
-            let error = parse(&format!(r#"{{"replicas":{bad}}}"#)).unwrap_err().to_string();
+            let error = parse(&format!(r#"{{"replicas":{bad}}}"#))
+                .unwrap_err()
+                .to_string();
             assert!(error.starts_with("replicas: "), "{error}");
         }
     }
@@ -72,6 +79,9 @@ mod tests {
     #[test]
     fn delete_names_its_function() {
         let request = DeleteRequest::parse(br#"{"functionName":"a","namespace":"n"}"#).unwrap();
-        assert_eq!((request.function_name.as_str(), request.namespace.as_str()), ("a", "n"));
+        assert_eq!(
+            (request.function_name.as_str(), request.namespace.as_str()),
+            ("a", "n")
+        );
     }
 }

@@ -41,7 +41,11 @@ impl CommandLine {
         if text.contains('\0') {
             return Err(CommandLineError::Nul);
         }
-        let mut splitter = Splitter { rest: text, words: Vec::new(), word: None };
+        let mut splitter = Splitter {
+            rest: text,
+            words: Vec::new(),
+            word: None,
+        };
         while let Some(next) = splitter.next() {
             match next {
                 ' ' | '\t' | '\n' | '\r' => splitter.end_word(),
@@ -61,7 +65,9 @@ impl CommandLine {
         if splitter.words.is_empty() {
             return Err(CommandLineError::Empty);
         }
-        Ok(Self { words: splitter.words })
+        Ok(Self {
+            words: splitter.words,
+        })
     }
 
     /// The words, with the port put in; without one `$PORT` stays as it stands.
@@ -152,7 +158,9 @@ impl Splitter<'_> {
 
     fn port(&mut self, as_written: &'static str, rest_len: usize) {
         self.rest = &self.rest[self.rest.len() - rest_len..];
-        self.word.get_or_insert_default().push(Piece::Port(as_written));
+        self.word
+            .get_or_insert_default()
+            .push(Piece::Port(as_written));
     }
 }
 
@@ -172,11 +180,10 @@ mod tests {
 
     #[test]
     fn single_quotes_keep_everything() {
-        assert_eq!(words(r#"sh -c 'echo "$PORT" \n | cat'"#), [
-            "sh",
-            "-c",
-            r#"echo "$PORT" \n | cat"#
-        ]);
+        assert_eq!(
+            words(r#"sh -c 'echo "$PORT" \n | cat'"#),
+            ["sh", "-c", r#"echo "$PORT" \n | cat"#]
+        );
         assert_eq!(words("a'b'c"), ["abc"]);
         assert_eq!(words("a ''"), ["a", ""]);
     }
@@ -197,11 +204,15 @@ mod tests {
     #[test]
     fn the_port_and_only_the_port_is_filled_in() {
         assert_eq!(words("s -p $PORT"), ["s", "-p", "7"]);
-        assert_eq!(words("s --bind=0.0.0.0:${PORT}/x"), ["s", "--bind=0.0.0.0:7/x"]);
+        assert_eq!(
+            words("s --bind=0.0.0.0:${PORT}/x"),
+            ["s", "--bind=0.0.0.0:7/x"]
+        );
         assert_eq!(words(r#"s "a $PORT b" $PORT$PORT"#), ["s", "a 7 b", "77"]);
-        assert_eq!(words("s $PORTS ${PORTS} $HOME ${HOME} $"), [
-            "s", "$PORTS", "${PORTS}", "$HOME", "${HOME}", "$"
-        ]);
+        assert_eq!(
+            words("s $PORTS ${PORTS} $HOME ${HOME} $"),
+            ["s", "$PORTS", "${PORTS}", "$HOME", "${HOME}", "$"]
+        );
         assert_eq!(words("s $PORT-1 $port"), ["s", "7-1", "$port"]);
     }
 

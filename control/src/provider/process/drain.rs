@@ -31,7 +31,10 @@ async fn connections(address: &Address) -> Option<usize> {
         Address::Tcp(SocketAddr::V4(address)) => {
             let list = fs::read_to_string("/proc/net/tcp").await.ok()?;
             let ip = u32::from_ne_bytes(address.ip().octets());
-            Some(tcp_clients(&list, &format!("{ip:08X}:{:04X}", address.port())))
+            Some(tcp_clients(
+                &list,
+                &format!("{ip:08X}:{:04X}", address.port()),
+            ))
         }
         Address::Tcp(SocketAddr::V6(_)) => None,
         Address::Unix(path) => {

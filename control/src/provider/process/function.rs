@@ -34,8 +34,17 @@ struct Inner {
 impl Function {
     pub(super) fn new(id: FunctionId, world: Arc<World>, state: State) -> Arc<Self> {
         let leave = HashMap::new();
-        let inner = Inner { state, leave, shown: None, measured: None };
-        Arc::new(Self { id, world, inner: Mutex::new(inner) })
+        let inner = Inner {
+            state,
+            leave,
+            shown: None,
+            measured: None,
+        };
+        Arc::new(Self {
+            id,
+            world,
+            inner: Mutex::new(inner),
+        })
     }
 
     /// `name.namespace`.

@@ -6,7 +6,7 @@ use ringway_proxy::Address;
 
 use super::recipe::{Listen, Mode, Recipe};
 use crate::spawner::{Abilities, INSTANCE_VARIABLE, StartOrder};
-use crate::watchdog::Arguments;
+use crate::watchdog::{Arguments, SMALL_PAGES};
 
 /// Where a replica will listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +30,13 @@ pub(super) struct Launch<'a> {
 impl Spot {
     /// Whether a replica of this mode wants a port.
     pub(super) const fn wants_port(mode: &Mode) -> bool {
-        matches!(mode, Mode::Http { listen: Listen::Port, .. })
+        matches!(
+            mode,
+            Mode::Http {
+                listen: Listen::Port,
+                ..
+            }
+        )
     }
 
     /// The address in the table.
@@ -105,7 +111,7 @@ fn variables(recipe: &Recipe, spot: &Spot, launch: &Launch<'_>) -> Vec<(String, 
         (Mode::Http { .. }, Spot::Socket(path)) => {
             variables.push(pair("RINGWAY_SOCKET", &path.to_string_lossy()));
         }
-        (Mode::Streaming(_), _) => {}
+        (Mode::Streaming(_), _) => variables.push(pair(SMALL_PAGES.0, SMALL_PAGES.1)),
     }
     variables
 }
@@ -116,11 +122,16 @@ mod tests {
     use crate::wire::Deployment;
 
     fn launched(change: impl Fn(&mut Deployment), spot: &Spot, memory_cgroup: bool) -> StartOrder {
-        let mut deployment =
-            Deployment { env_process: "serve -p $PORT".into(), ..Deployment::default() };
+        let mut deployment = Deployment {
+            env_process: "serve -p $PORT".into(),
+            ..Deployment::default()
+        };
         deployment.limits.memory = "1Mi".into();
         change(&mut deployment);
-        let able = Abilities { memory_cgroup, ..Abilities::default() };
+        let able = Abilities {
+            memory_cgroup,
+            ..Abilities::default()
+        };
         let recipe = Recipe::parse(&deployment, &able).unwrap();
         let launch = Launch {
             id: 1,
@@ -154,14 +165,20 @@ mod tests {
         assert_eq!(variable(&order, "PATH"), Some("/own"));
         assert_eq!(variable(&order, "HOME"), Some("/home/x"));
         assert_eq!(variable(&order, "RINGWAY_INSTANCE"), Some("a-1"));
-        assert_eq!((order.memory_bytes, order.data_bytes), (None, Some(1 << 20)));
+        assert_eq!(
+            (order.memory_bytes, order.data_bytes),
+            (None, Some(1 << 20))
+        );
     }
 
     #[test]
     fn a_function_on_a_socket_gets_its_path() {
         let order = launched(http, &Spot::Socket("/r/1.sock".into()), true);
         assert_eq!(variable(&order, "RINGWAY_SOCKET"), Some("/r/1.sock"));
-        assert_eq!((order.memory_bytes, order.data_bytes), (Some(1 << 20), None));
+        assert_eq!(
+            (order.memory_bytes, order.data_bytes),
+            (Some(1 << 20), None)
+        );
     }
 
     #[test]

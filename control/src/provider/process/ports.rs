@@ -32,7 +32,12 @@ impl Ports {
         // Two gateways on one machine should not try the same ports.
         let offset = RandomState::new().hash_one(0) % u64::from(LAST - FIRST);
         let next = FIRST + u16::try_from(offset).unwrap_or(0);
-        Self { taken: Mutex::new(Taken { ports: HashSet::new(), next }) }
+        Self {
+            taken: Mutex::new(Taken {
+                ports: HashSet::new(),
+                next,
+            }),
+        }
     }
 
     /// A port that could be bound a moment ago. Whoever takes it meanwhile makes the function
@@ -46,7 +51,10 @@ impl Ports {
                 && TcpListener::bind((Ipv4Addr::LOCALHOST, number)).is_ok();
             if free {
                 taken.ports.insert(number);
-                return Some(Port { number, ports: Arc::clone(self) });
+                return Some(Port {
+                    number,
+                    ports: Arc::clone(self),
+                });
             }
         }
         None

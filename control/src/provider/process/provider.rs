@@ -58,7 +58,10 @@ impl ProcessProvider {
             tracing::info!("spawner: {note}");
         }
         let around = &settings.surroundings;
-        let home = around.home.as_ref().map_or("/".into(), |home| home.to_string_lossy());
+        let home = around
+            .home
+            .as_ref()
+            .map_or_else(|| "/".into(), |home| home.to_string_lossy());
         let world = World::new(
             spawner,
             store,
@@ -72,7 +75,9 @@ impl ProcessProvider {
             namespace: settings.namespace.clone(),
             functions: RwLock::default(),
         };
-        let provider = Self { shared: Arc::new(shared) };
+        let provider = Self {
+            shared: Arc::new(shared),
+        };
         provider.shared.load();
         Ok((provider, process))
     }
@@ -90,7 +95,11 @@ impl ProcessProvider {
             function.change(|state| state.life = Life::Stopping);
         }
         let deadline = Instant::now() + STOP_WAIT;
-        let busy = || functions.iter().any(|f| f.read(|state| !state.replicas.is_empty()));
+        let busy = || {
+            functions
+                .iter()
+                .any(|f| f.read(|state| !state.replicas.is_empty()))
+        };
         while busy() && Instant::now() < deadline {
             time::sleep(STOP_LOOK).await;
         }
@@ -138,13 +147,25 @@ impl Shared {
         let id = self.namespace.function(&deployment.service);
         let id = id.map_err(|_| Invalid::new("service", LABEL_RULE))?;
         if !self.is_ours(&deployment.namespace) {
-            let rule = format!("{:?}: the only one is {}", deployment.namespace, self.namespace);
+            let rule = format!(
+                "{:?}: the only one is {}",
+                deployment.namespace, self.namespace
+            );
             return Err(Invalid::new("namespace", rule).into());
         }
-        self.namespace.as_str().clone_into(&mut deployment.namespace);
+        self.namespace
+            .as_str()
+            .clone_into(&mut deployment.namespace);
         let recipe = Recipe::parse(&deployment, self.world.spawner.abilities())?;
         let number = self.world.next_number();
-        Ok((id, Arc::new(Revision { number, deployment, recipe })))
+        Ok((
+            id,
+            Arc::new(Revision {
+                number,
+                deployment,
+                recipe,
+            }),
+        ))
     }
 
     fn is_ours(&self, namespace: &str) -> bool {
@@ -162,7 +183,10 @@ impl Shared {
     async fn put(&self, deployment: Deployment, create: bool) -> Result<(), ProviderError> {
         let _turn = self.world.turn.lock().await;
         let namespace = deployment.namespace.clone();
-        let target = Target { name: deployment.service.clone(), namespace };
+        let target = Target {
+            name: deployment.service.clone(),
+            namespace,
+        };
         let existing = self.find(&target).ok();
         // A function that is not there is the news, whatever else is wrong with its document.
         if existing.is_none() && !create && !target.name.is_empty() {
@@ -178,7 +202,10 @@ impl Shared {
                     replicas: wanted_after(state.wanted, &revision),
                     created_at: state.created_at.clone(),
                 });
-                self.world.save(name.clone(), stored).await.map_err(unwritten)?;
+                self.world
+                    .save(name.clone(), stored)
+                    .await
+                    .map_err(unwritten)?;
                 function.update(revision);
                 tracing::info!(function = name, "updated");
             }
@@ -186,9 +213,14 @@ impl Shared {
                 let wanted = revision.recipe.scale.min;
                 let created_at = rfc3339::seconds(SystemTime::now());
                 let state = State::new(revision, wanted, created_at);
-                self.world.save(name.clone(), state.stored()).await.map_err(unwritten)?;
+                self.world
+                    .save(name.clone(), state.stored())
+                    .await
+                    .map_err(unwritten)?;
                 let function = Function::new(id, Arc::clone(&self.world), state);
-                self.functions.write().insert(name.clone(), Arc::clone(&function));
+                self.functions
+                    .write()
+                    .insert(name.clone(), Arc::clone(&function));
                 function.change(|_| {});
                 tracing::info!(function = name, "deployed");
             }
@@ -219,7 +251,10 @@ impl Shared {
             return Ok(());
         }
         stored.replicas = replicas;
-        self.world.save(function.full_name(), stored).await.map_err(unwritten)?;
+        self.world
+            .save(function.full_name(), stored)
+            .await
+            .map_err(unwritten)?;
         function.change(|state| state.wanted = replicas);
         tracing::info!(function = function.full_name(), replicas, "scaled");
         Ok(())
@@ -227,8 +262,10 @@ impl Shared {
 
     /// Brings a function with waiting callers back from zero.
     async fn wake(&self, id: FunctionId) {
-        let target =
-            Target { name: id.name.to_string(), namespace: id.namespace.to_string() };
+        let target = Target {
+            name: id.name.to_string(),
+            namespace: id.namespace.to_string(),
+        };
         let Ok(function) = self.find(&target) else {
             return;
         };
@@ -297,7 +334,9 @@ impl Provider for ProcessProvider {
 
     fn health(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
         let gone = *self.shared.world.spawner.gone().borrow();
-        let unavailable = ProviderError::Unavailable { external: "the spawner is gone" };
+        let unavailable = ProviderError::Unavailable {
+            external: "the spawner is gone",
+        };
         std::future::ready(if gone { Err(unavailable) } else { Ok(()) }).boxed()
     }
 

@@ -39,7 +39,9 @@ fn thousandths(text: &str) -> Result<u128, QuantityError> {
     let (factor, exponent) = scale(suffix)?;
     // 3: the result is in thousandths.
     let exponent = exponent - places + 3;
-    let value = mantissa.checked_mul(factor).ok_or(QuantityError::TooLarge)?;
+    let value = mantissa
+        .checked_mul(factor)
+        .ok_or(QuantityError::TooLarge)?;
     let power = 10_u128
         .checked_pow(exponent.unsigned_abs())
         .ok_or(QuantityError::TooLarge)?;
@@ -76,7 +78,9 @@ fn scale(suffix: &str) -> Result<(u128, i32), QuantityError> {
 
 /// `e3`, `E-2`, …
 fn exponent(suffix: &str) -> Result<i32, QuantityError> {
-    let digits = suffix.strip_prefix(['e', 'E']).ok_or(QuantityError::Syntax)?;
+    let digits = suffix
+        .strip_prefix(['e', 'E'])
+        .ok_or(QuantityError::Syntax)?;
     let bare = digits.strip_prefix(['+', '-']).unwrap_or(digits);
     if bare.is_empty() || !bare.bytes().all(|b| b.is_ascii_digit()) {
         return Err(QuantityError::Syntax);
@@ -119,8 +123,13 @@ mod tests {
 
     #[test]
     fn cores_are_in_thousandths() {
-        for (text, value) in [("1", 1_000), ("0.01", 10), ("250m", 250), ("0.0001", 1), ("2", 2_000)]
-        {
+        for (text, value) in [
+            ("1", 1_000),
+            ("0.01", 10),
+            ("250m", 250),
+            ("0.0001", 1),
+            ("2", 2_000),
+        ] {
             assert_eq!(millis(text), Ok(value), "{text}");
         }
     }
@@ -133,7 +142,13 @@ mod tests {
         ] {
             assert_eq!(bytes(bad), Err(QuantityError::Syntax), "{bad:?}");
         }
-        for big in ["99999999999999999999", "999Ei", "1e19", "1e99999999999", "99E"] {
+        for big in [
+            "99999999999999999999",
+            "999Ei",
+            "1e19",
+            "1e99999999999",
+            "99E",
+        ] {
             assert_eq!(bytes(big), Err(QuantityError::TooLarge), "{big:?}");
         }
     }

@@ -14,15 +14,16 @@ use tokio::time::{self, Instant};
 /// Returns when the replica is ready; `waiting` is told how long that takes, now and then.
 pub(super) async fn ready(address: &Address, path: Option<&str>, waiting: impl Fn(Duration)) {
     let began = Instant::now();
-    let mut pause = PAUSE_MIN;
     let mut next_word = WORD_EVERY;
     loop {
-        if let Ok(true) = time::timeout(PROBE_TIMEOUT, probe(address, path)).await.unwrap_or(Ok(false))
+        if let Ok(true) = time::timeout(PROBE_TIMEOUT, probe(address, path))
+            .await
+            .unwrap_or(Ok(false))
         {
             return;
         }
-        time::sleep(pause).await;
-        pause = (pause * 2).min(PAUSE_MAX);
+        // In proportion to the wait so far: a fast start is seen at once, a slow one costs little.
+        time::sleep((began.elapsed() / 8).clamp(PAUSE_MIN, PAUSE_MAX)).await;
         if began.elapsed() >= next_word {
             waiting(began.elapsed());
             next_word *= 2;
@@ -46,18 +47,18 @@ async fn asked(
     };
     let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream));
     let (mut sender, connection) = handshake.await.map_err(io::Error::other)?;
-    let request = Request::get(path).header("host", "localhost").body(Empty::<&[u8]>::new());
+    let request = Request::get(path)
+        .header("host", "localhost")
+        .body(Empty::<&[u8]>::new());
     let request = request.map_err(io::Error::other)?;
-    tokio::select! {
-        reply = sender.send_request(request) => {
-            Ok(reply.map_err(io::Error::other)?.status() == StatusCode::OK)
-        }
-        _ = connection => Ok(false),
-    }
+    let connection = tokio::spawn(connection);
+    let reply = sender.send_request(request).await;
+    connection.abort();
+    Ok(reply.map_err(io::Error::other)?.status() == StatusCode::OK)
 }
 
 /// A watchdog listens within a few milliseconds, and callers wait for it.
-const PAUSE_MIN: Duration = Duration::from_millis(2);
+const PAUSE_MIN: Duration = Duration::from_millis(1);
 const PAUSE_MAX: Duration = Duration::from_millis(250);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 const WORD_EVERY: Duration = Duration::from_secs(15);

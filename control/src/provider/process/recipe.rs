@@ -85,7 +85,10 @@ impl Recipe {
         let command = CommandLine::parse(&deployment.env_process)
             .map_err(|e| Invalid::new("envProcess", e.to_string()))?;
         if let Some(secret) = deployment.secrets.first() {
-            return Err(Invalid::new("secrets", format!("there is no secret {secret:?}")));
+            return Err(Invalid::new(
+                "secrets",
+                format!("there is no secret {secret:?}"),
+            ));
         }
         let mode = mode(deployment)?;
         let inflight_per_replica = match mode {
@@ -109,7 +112,9 @@ impl Recipe {
     /// Settings of the function's row while it has `replicas`.
     pub(super) fn settings(&self, replicas: u32) -> Settings {
         let mut settings = self.settings.clone();
-        let of_all = self.inflight_per_replica.map(|n| n.saturating_mul(replicas.max(1)));
+        let of_all = self
+            .inflight_per_replica
+            .map(|n| n.saturating_mul(replicas.max(1)));
         settings.inflight_max = settings.inflight_max.or(of_all);
         settings
     }
@@ -141,11 +146,18 @@ fn mode(deployment: &Deployment) -> Result<Mode, Invalid> {
 }
 
 fn content_type(deployment: &Deployment) -> Result<String, Invalid> {
-    let Some(value) = deployment.env_vars.get("content_type").filter(|v| !v.is_empty()) else {
+    let Some(value) = deployment
+        .env_vars
+        .get("content_type")
+        .filter(|v| !v.is_empty())
+    else {
         return Ok("application/octet-stream".to_owned());
     };
     if http::HeaderValue::from_str(value).is_err() {
-        return Err(Invalid::new("envVars.content_type", "must be a header value"));
+        return Err(Invalid::new(
+            "envVars.content_type",
+            "must be a header value",
+        ));
     }
     Ok(value.clone())
 }
@@ -164,7 +176,11 @@ fn ready_path(deployment: &Deployment) -> Result<Option<String>, Invalid> {
 
 /// `max_inflight`; 0 is the default, as with of-watchdog.
 fn inflight(deployment: &Deployment) -> Result<Option<u32>, Invalid> {
-    let Some(value) = deployment.env_vars.get("max_inflight").filter(|v| !v.is_empty()) else {
+    let Some(value) = deployment
+        .env_vars
+        .get("max_inflight")
+        .filter(|v| !v.is_empty())
+    else {
         return Ok(None);
     };
     let count = policy::whole(value).filter(|n| *n <= INFLIGHT_MAX);
@@ -204,7 +220,10 @@ fn variables(deployment: &Deployment) -> Result<Vec<(String, String)>, Invalid> 
     for (name, value) in &deployment.env_vars {
         let field = || format!("envVars.{name}");
         if name.is_empty() || name.contains(['=', '\0']) {
-            return Err(Invalid::new(field(), "a name must not be empty nor hold '=' or NUL"));
+            return Err(Invalid::new(
+                field(),
+                "a name must not be empty nor hold '=' or NUL",
+            ));
         }
         if value.contains('\0') {
             return Err(Invalid::new(field(), "must not hold NUL"));
@@ -285,11 +304,19 @@ mod tests {
     use super::*;
 
     fn cat() -> Deployment {
-        Deployment { service: "a".into(), env_process: "cat".into(), ..Deployment::default() }
+        Deployment {
+            service: "a".into(),
+            env_process: "cat".into(),
+            ..Deployment::default()
+        }
     }
 
     fn able() -> Abilities {
-        Abilities { cpu_limit: true, read_only_root: true, ..Abilities::default() }
+        Abilities {
+            cpu_limit: true,
+            read_only_root: true,
+            ..Abilities::default()
+        }
     }
 
     fn refused(change: impl Fn(&mut Deployment)) -> String {
@@ -322,13 +349,27 @@ mod tests {
         variable("mode", "http")(&mut deployment);
         variable("max_inflight", "5")(&mut deployment);
         let recipe = Recipe::parse(&deployment, &able()).unwrap();
-        assert_eq!(recipe.mode, Mode::Http { listen: Listen::Port, ready_path: None });
+        assert_eq!(
+            recipe.mode,
+            Mode::Http {
+                listen: Listen::Port,
+                ready_path: None
+            }
+        );
         assert_eq!(recipe.settings(3).inflight_max, Some(15));
         assert_eq!(recipe.settings(0).inflight_max, Some(5));
         variable("upstream_url", "unix:/x")(&mut deployment);
-        deployment.annotations.insert("com.ringway.max-inflight".into(), "7".into());
+        deployment
+            .annotations
+            .insert("com.ringway.max-inflight".into(), "7".into());
         let recipe = Recipe::parse(&deployment, &able()).unwrap();
-        assert_eq!(recipe.mode, Mode::Http { listen: Listen::Socket, ready_path: None });
+        assert_eq!(
+            recipe.mode,
+            Mode::Http {
+                listen: Listen::Socket,
+                ready_path: None
+            }
+        );
         assert_eq!(recipe.settings(3).inflight_max, Some(7));
     }
 
@@ -367,7 +408,10 @@ mod tests {
         assert!(Recipe::parse(&deployment, &able()).is_ok());
         let error = Recipe::parse(&deployment, &Abilities::default()).unwrap_err();
         assert_eq!(error.field, "limits.cpu");
-        let deployment = Deployment { read_only_root_filesystem: true, ..cat() };
+        let deployment = Deployment {
+            read_only_root_filesystem: true,
+            ..cat()
+        };
         assert!(Recipe::parse(&deployment, &able()).is_ok());
         let error = Recipe::parse(&deployment, &Abilities::default()).unwrap_err();
         assert_eq!(error.field, "readOnlyRootFilesystem");
@@ -375,7 +419,10 @@ mod tests {
 
     #[test]
     fn the_image_is_a_folder_or_a_label() {
-        let mut deployment = Deployment { image: "ghcr.io/x/y:1".into(), ..cat() };
+        let mut deployment = Deployment {
+            image: "ghcr.io/x/y:1".into(),
+            ..cat()
+        };
         assert_eq!(Recipe::parse(&deployment, &able()).unwrap().folder, None);
         deployment.image = "/tmp".into();
         let recipe = Recipe::parse(&deployment, &able()).unwrap();

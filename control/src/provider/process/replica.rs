@@ -25,7 +25,13 @@ pub(super) async fn run(
     left: watch::Receiver<bool>,
 ) {
     let instance = instance(&function, key);
-    let mut replica = Replica { function, key, revision, left, instance };
+    let mut replica = Replica {
+        function,
+        key,
+        revision,
+        left,
+        instance,
+    };
     let mut backoff = Backoff::new();
     loop {
         let began = Instant::now();
@@ -115,7 +121,11 @@ impl Replica {
         };
         let (function, instance) = (self.function.full_name(), self.instance.clone());
         let waiting = |waited: Duration| {
-            tracing::warn!(function, instance, "replica is not ready after {waited:.0?}");
+            tracing::warn!(
+                function,
+                instance,
+                "replica is not ready after {waited:.0?}"
+            );
         };
         tokio::select! {
             ending = process.ended() => return End::Died(ending.to_string()),
@@ -217,7 +227,10 @@ mod tests {
         let mut backoff = Backoff::new();
         let short = Duration::from_secs(1);
         let pauses: Vec<u128> = (0..9).map(|_| backoff.after(short).as_millis()).collect();
-        assert_eq!(pauses, [100, 200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000]);
+        assert_eq!(
+            pauses,
+            [100, 200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000]
+        );
         assert_eq!(backoff.after(BACKOFF_RESET).as_millis(), 100);
     }
 }

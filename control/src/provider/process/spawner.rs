@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::spawner::{
     Abilities, Amount, Ending, HEADER_BYTES, Order, Report, SignalKind, StartOrder, frame, length,
 };
+use crate::watchdog::SMALL_PAGES;
 
 /// A spawner that was started and has not been talked to.
 #[derive(Debug)]
@@ -41,10 +42,14 @@ impl Launched {
             .arg(runtime)
             .arg("--logs")
             .arg(logs)
+            .env(SMALL_PAGES.0, SMALL_PAGES.1)
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             // Ctrl-C in a terminal is for the gateway, which then sees to the functions.
             .process_group(0);
-        Ok(Self { process: command.spawn()?, socket: ours })
+        Ok(Self {
+            process: command.spawn()?,
+            socket: ours,
+        })
     }
 }
 
@@ -93,7 +98,16 @@ impl Spawner {
         tokio::spawn(send(writer, queue));
         tokio::spawn(hear(reader, Arc::clone(&waiting), leaving));
         let next_id = AtomicU64::new(1);
-        Ok((Self { orders, waiting, next_id, abilities, gone }, process))
+        Ok((
+            Self {
+                orders,
+                waiting,
+                next_id,
+                abilities,
+                gone,
+            },
+            process,
+        ))
     }
 
     pub(super) const fn abilities(&self) -> &Abilities {
@@ -118,7 +132,10 @@ impl Spawner {
         self.waiting.started.insert(id, start_tx);
         self.waiting.ended.insert(id, end_tx);
         let result = match self.orders.send(Order::Start(Box::new(order))).await {
-            Ok(()) => self.unless_gone(started).await.unwrap_or_else(|| Err(GONE.to_owned())),
+            Ok(()) => self
+                .unless_gone(started)
+                .await
+                .unwrap_or_else(|| Err(GONE.to_owned())),
             Err(_) => Err(GONE.to_owned()),
         };
         if let Err(error) = result {

@@ -97,7 +97,11 @@ impl State {
     pub(super) fn next_fallback(&self) -> Option<Arc<Revision>> {
         let can_serve = |revision: &Arc<Revision>| self.ready(revision).next().is_some();
         let newest_first = [Some(&self.current), self.fallback.as_ref()];
-        newest_first.into_iter().flatten().find(|r| can_serve(r)).cloned()
+        newest_first
+            .into_iter()
+            .flatten()
+            .find(|r| can_serve(r))
+            .cloned()
     }
 
     /// Deploys a new revision.
@@ -129,11 +133,14 @@ impl State {
 
     /// Brings a revision to the wanted number of replicas.
     fn adjust(&self, revision: &Arc<Revision>, plan: &mut Plan) {
-        let mut have: Vec<&Replica> =
-            self.staying().filter(|r| r.revision == revision.number).collect();
+        let mut have: Vec<&Replica> = self
+            .staying()
+            .filter(|r| r.revision == revision.number)
+            .collect();
         let wanted = self.wanted as usize;
         let missing = wanted.saturating_sub(have.len());
-        plan.start.extend(std::iter::repeat_n(revision, missing).cloned());
+        plan.start
+            .extend(std::iter::repeat_n(revision, missing).cloned());
         // Of too many the ones that are not ready go first, then the youngest.
         have.sort_by_key(|r| (r.phase == Phase::Starting, r.key));
         plan.leave.extend(have.iter().skip(wanted).map(|r| r.key));
@@ -146,7 +153,11 @@ impl State {
         }
         let fallback = self.fallback.as_ref().filter(|_| !self.complete());
         let old: Vec<Address> = fallback.map_or_else(Vec::new, |f| self.ready(f).collect());
-        if old.is_empty() { self.ready(&self.current).collect() } else { old }
+        if old.is_empty() {
+            self.ready(&self.current).collect()
+        } else {
+            old
+        }
     }
 
     /// Replicas of the current revision that are ready.
@@ -205,9 +216,16 @@ mod tests {
     use crate::spawner::Abilities;
 
     fn revision(number: u64) -> Arc<Revision> {
-        let deployment = Deployment { env_process: "cat".into(), ..Deployment::default() };
+        let deployment = Deployment {
+            env_process: "cat".into(),
+            ..Deployment::default()
+        };
         let recipe = Recipe::parse(&deployment, &Abilities::default()).unwrap();
-        Arc::new(Revision { number, deployment, recipe })
+        Arc::new(Revision {
+            number,
+            deployment,
+            recipe,
+        })
     }
 
     fn address(key: u64) -> Address {
@@ -222,7 +240,12 @@ mod tests {
                 let key = state.replicas.iter().map(|r| r.key).max().unwrap_or(0) + 1;
                 let revision = revision.number;
                 let phase = Phase::Starting;
-                state.replicas.push(Replica { key, revision, phase, process: None });
+                state.replicas.push(Replica {
+                    key,
+                    revision,
+                    phase,
+                    process: None,
+                });
             }
             for key in plan.leave {
                 state.leave(key);
@@ -255,7 +278,11 @@ mod tests {
             Phase::Ready(_) => 'r',
             Phase::Leaving => 'l',
         };
-        state.replicas.iter().map(|r| (r.key, r.revision, phase(&r.phase))).collect()
+        state
+            .replicas
+            .iter()
+            .map(|r| (r.key, r.revision, phase(&r.phase)))
+            .collect()
     }
 
     #[test]
@@ -292,9 +319,16 @@ mod tests {
         ready(&mut state, 3);
         assert_eq!(state.endpoints(), [address(1), address(2)]);
         state.mark(4, Phase::Ready(address(4)), Some(4));
-        assert_eq!(state.endpoints(), [address(3), address(4)], "swapped before the old leave");
+        assert_eq!(
+            state.endpoints(),
+            [address(3), address(4)],
+            "swapped before the old leave"
+        );
         settle(&mut state);
-        assert_eq!(phases(&state), [(1, 1, 'l'), (2, 1, 'l'), (3, 2, 'r'), (4, 2, 'r')]);
+        assert_eq!(
+            phases(&state),
+            [(1, 1, 'l'), (2, 1, 'l'), (3, 2, 'r'), (4, 2, 'r')]
+        );
         assert!(state.fallback.is_none());
     }
 

@@ -82,21 +82,29 @@ impl Store {
         options.create(true).truncate(false).write(true).mode(0o600);
         let lock = options.open(&path).map_err(fail(&path))?;
         if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-            return Err(StoreError::Locked { folder: folder.to_owned() });
+            return Err(StoreError::Locked {
+                folder: folder.to_owned(),
+            });
         }
         let path = folder.join("version");
         match fs::read_to_string(&path) {
             Ok(found) if found.trim() == VERSION => {}
             Ok(found) => {
                 let found = found.trim().to_owned();
-                return Err(StoreError::Version { folder: folder.to_owned(), found });
+                return Err(StoreError::Version {
+                    folder: folder.to_owned(),
+                    found,
+                });
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 write_whole(&path, format!("{VERSION}\n").as_bytes()).map_err(fail(&path))?;
             }
             Err(error) => return Err(fail(&path)(error)),
         }
-        Ok(Self { folder: folder.to_owned(), _lock: lock })
+        Ok(Self {
+            folder: folder.to_owned(),
+            _lock: lock,
+        })
     }
 
     /// The folder of logs.
@@ -125,7 +133,15 @@ impl Store {
         let (mut found, mut wrong) = (Vec::new(), Vec::new());
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
-            Err(source) => return (found, vec![StoreError::Io { path: folder, source }]),
+            Err(source) => {
+                return (
+                    found,
+                    vec![StoreError::Io {
+                        path: folder,
+                        source,
+                    }],
+                );
+            }
         };
         let mut paths: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
         paths.sort();
@@ -159,8 +175,12 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     let new = PathBuf::from(name);
-    let mut file =
-        OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(&new)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&new, path)?;
@@ -169,7 +189,8 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Makes a rename or a removal last.
 fn sync_folder(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    path.parent()
+        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 /// Format of the folder.
@@ -180,8 +201,16 @@ mod tests {
     use super::*;
 
     fn stored(name: &str) -> Stored {
-        let deployment = Deployment { service: name.into(), ..Deployment::default() };
-        Stored { deployment, fallback: None, replicas: 2, created_at: "x".into() }
+        let deployment = Deployment {
+            service: name.into(),
+            ..Deployment::default()
+        };
+        Stored {
+            deployment,
+            fallback: None,
+            replicas: 2,
+            created_at: "x".into(),
+        }
     }
 
     #[test]
@@ -190,13 +219,27 @@ mod tests {
         let store = Store::open(folder.path()).unwrap();
         store.save("a.ns", &stored("a")).unwrap();
         store.save("b.ns", &stored("b")).unwrap();
-        store.save("a.ns", &Stored { replicas: 3, ..stored("a") }).unwrap();
+        store
+            .save(
+                "a.ns",
+                &Stored {
+                    replicas: 3,
+                    ..stored("a")
+                },
+            )
+            .unwrap();
         store.remove("b.ns").unwrap();
         store.remove("b.ns").unwrap();
         drop(store);
         let (found, wrong) = Store::open(folder.path()).unwrap().load();
         assert!(wrong.is_empty());
-        assert_eq!(found, [Stored { replicas: 3, ..stored("a") }]);
+        assert_eq!(
+            found,
+            [Stored {
+                replicas: 3,
+                ..stored("a")
+            }]
+        );
     }
 
     #[test]
@@ -211,7 +254,10 @@ mod tests {
     fn another_version_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("version"), "ringway-state 2\n").unwrap();
-        assert!(matches!(Store::open(folder.path()), Err(StoreError::Version { .. })));
+        assert!(matches!(
+            Store::open(folder.path()),
+            Err(StoreError::Version { .. })
+        ));
     }
 
     #[test]

@@ -35,15 +35,23 @@ pub(super) async fn usage(function: &Arc<Function>) -> Usage {
 async fn measure(function: &Function) -> Measurement {
     let ids = function.read(|s| s.replicas.iter().filter_map(|r| r.process).collect());
     let amounts = function.world.spawner.usage(ids).await;
-    Measurement { at: Instant::now(), amounts }
+    Measurement {
+        at: Instant::now(),
+        amounts,
+    }
 }
 
 fn between(before: &Measurement, now: &Measurement) -> Usage {
-    let earlier: HashMap<u64, u64> =
-        before.amounts.iter().map(|a| (a.id, a.cpu_micros)).collect();
+    let earlier: HashMap<u64, u64> = before
+        .amounts
+        .iter()
+        .map(|a| (a.id, a.cpu_micros))
+        .collect();
     // A process that is new has used all its time in between.
     let spent = now.amounts.iter().map(|amount| {
-        amount.cpu_micros.saturating_sub(earlier.get(&amount.id).copied().unwrap_or(0))
+        amount
+            .cpu_micros
+            .saturating_sub(earlier.get(&amount.id).copied().unwrap_or(0))
     });
     let spent: u64 = spent.sum();
     let span = (now.at - before.at).as_secs_f64().max(f64::EPSILON);
@@ -70,8 +78,15 @@ mod tests {
     #[test]
     fn cores_are_the_time_spent_per_time_passed() {
         let at = Instant::now();
-        let amount = |id, cpu_micros| Amount { id, cpu_micros, memory_bytes: 100 };
-        let before = Measurement { at, amounts: vec![amount(1, 500_000), amount(2, 900_000)] };
+        let amount = |id, cpu_micros| Amount {
+            id,
+            cpu_micros,
+            memory_bytes: 100,
+        };
+        let before = Measurement {
+            at,
+            amounts: vec![amount(1, 500_000), amount(2, 900_000)],
+        };
         let now = Measurement {
             at: at + Duration::from_secs(2),
             amounts: vec![amount(1, 1_500_000), amount(3, 1_000_000)],
