@@ -51,6 +51,10 @@ pub const PARK_TIMEOUT_MAX: Duration = Duration::from_secs(100);
 /// Idle time of a client connection after which it gives its buffer back.
 pub const IDLE_DEMOTE: Duration = Duration::from_secs(1);
 
+/// Connections of a shard up to which idle ones keep their buffer: with few of them the buffers
+/// (1 MiB in all) cost less than a read that can be cancelled.
+pub const PINNED_BUFFERS_MAX: usize = 256;
+
 /// Callers parked per function and shard.
 pub const PARKED_PER_FUNCTION_MAX: u32 = 1_000;
 /// Callers parked per shard.

@@ -44,7 +44,8 @@ struct State {
 }
 
 struct Idle {
-    sock: Sock,
+    /// Boxed when it was dialled: from then on only the pointer moves.
+    sock: Box<Sock>,
     since: Millis,
 }
 
@@ -114,7 +115,7 @@ impl Endpoints {
         key: Key,
         how: Checkout,
         counters: &ShardCounters,
-    ) -> Option<Sock> {
+    ) -> Option<Box<Sock>> {
         let age_max = if how.idempotent {
             UPSTREAM_IDLE
         } else {
@@ -142,7 +143,7 @@ impl Endpoints {
     }
 
     /// Keeps a connection for the next request; hands it back when there is no room.
-    pub(crate) fn put(&mut self, key: Key, sock: Sock, now: Millis) -> Option<Sock> {
+    pub(crate) fn put(&mut self, key: Key, sock: Box<Sock>, now: Millis) -> Option<Box<Sock>> {
         if self.idle_total >= IDLE_PER_SHARD_MAX {
             return Some(sock);
         }

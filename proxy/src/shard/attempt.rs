@@ -71,14 +71,12 @@ pub(crate) async fn attempt<'a>(
     let down = RefCell::new(Down::Answered);
     if whole {
         this.send_whole(request).await;
-        this.both(async {}, async { *down.borrow_mut() = this.down().await })
-            .await;
+        let reply = pin!(async { *down.borrow_mut() = this.down().await });
+        this.both(pin!(async {}), reply).await;
     } else {
         let up = this.up(request);
-        this.both(up, async {
-            *down.borrow_mut() = this.down_beside_up().await
-        })
-        .await;
+        let reply = pin!(async { *down.borrow_mut() = this.down_beside_up().await });
+        this.both(pin!(up), reply).await;
     }
     let sent = this.sent.get();
     let failure = this.failure();
@@ -108,7 +106,7 @@ pub(crate) async fn attempt<'a>(
 impl Try<'_> {
     fn pump(&self, way: Way) -> Pump<'_> {
         let config = &self.conn.shard.config;
-        let (client, function) = (&self.conn.sock, &self.upstream.sock);
+        let (client, function) = (&self.conn.sock, &*self.upstream.sock);
         let (from, to, read_timeout, discard) = match way {
             Way::Up => (client, function, config.read_timeout, &self.discard),
             Way::Down => (function, client, config.stream_idle, &self.never),
@@ -357,8 +355,11 @@ impl Try<'_> {
     }
 
     /// Polls both ways until both are done, and watches the client meanwhile.
-    async fn both(&self, up: impl Future<Output = ()>, down: impl Future<Output = ()>) {
-        let (mut up, mut down) = (pin!(up), pin!(down));
+    async fn both(
+        &self,
+        mut up: Pin<&mut impl Future<Output = ()>>,
+        mut down: Pin<&mut impl Future<Output = ()>>,
+    ) {
         let (mut up_done, mut down_done) = (false, false);
         let mut readable: Option<Pin<Box<dyn Future<Output = std::io::Result<()>> + '_>>> = None;
         poll_fn(|cx| {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use crate::config::AccessLog;
 use crate::fault::Failure;
-use crate::metrics::Record;
+use crate::metrics::{PATH_BYTES, Record};
 use crate::shard::Shard;
 use crate::shard::conn::Conn;
 use crate::shard::plan::{Plan, Stamp};
@@ -97,14 +97,15 @@ fn record(stamp: &Stamp) -> Record {
     let id = stamp.call_id();
     let mut call_id = [0; 64];
     call_id[..id.len()].copy_from_slice(id);
+    let line = stamp.line.as_deref();
     Record {
         start_unix_nanos: stamp.start_nanos,
         micros: 0,
         status: 0,
         cut: false,
-        method: stamp.method,
-        path: stamp.path,
-        path_len: stamp.path_len,
+        method: line.map_or([0; 8], |l| l.method),
+        path: line.map_or([0; PATH_BYTES], |l| l.path),
+        path_len: line.map_or(0, |l| l.path_len),
         call_id,
         call_id_len: id.len() as u8,
     }

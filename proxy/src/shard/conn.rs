@@ -14,7 +14,9 @@ use monoio::io::Canceller;
 use crate::buf::{Buf, Class};
 use crate::fault::Reject;
 use crate::http::{HeadEnd, Refusal};
-use crate::limits::{HEAD_TIMEOUT, IDLE_DEMOTE, LINGER_BYTES_MAX, LINGER_TIMEOUT};
+use crate::limits::{
+    HEAD_TIMEOUT, IDLE_DEMOTE, LINGER_BYTES_MAX, LINGER_TIMEOUT, PINNED_BUFFERS_MAX,
+};
 use crate::shard::io::{Peek, Side, Sock};
 use crate::shard::timer::{Act, Alarm, Slot};
 use crate::shard::{Shard, answer, exchange};
@@ -238,8 +240,15 @@ async fn read_head(conn: &Conn, carry: Option<Buf>, canceller: &mut Canceller) -
                 Some(shard.config.idle_timeout),
                 Act::EndClientRead,
             );
-            conn.deadline(Slot::Watch, Some(IDLE_DEMOTE), Act::Wake);
-            recv_idle(conn, buf, canceller).await
+            if shard.connections.get() <= PINNED_BUFFERS_MAX {
+                conn.alarm.set_idle(true);
+                let result = conn.sock.recv(buf).await;
+                conn.alarm.set_idle(false);
+                result
+            } else {
+                conn.deadline(Slot::Watch, Some(IDLE_DEMOTE), Act::Wake);
+                recv_idle(conn, buf, canceller).await
+            }
         } else {
             if !std::mem::replace(&mut begun, true) {
                 // Total, not per read: a client that drips a head is cut all the same.

@@ -42,6 +42,13 @@ pub(crate) struct Stamp {
     start_len: u8,
     pub(crate) start_nanos: u64,
     pub(crate) start_micros: u64,
+    /// Kept only when the access log is on.
+    pub(crate) line: Option<Box<RequestLine>>,
+}
+
+/// What the access log says of a request's head.
+#[derive(Clone, Copy)]
+pub(crate) struct RequestLine {
     pub(crate) path: [u8; PATH_BYTES],
     pub(crate) path_len: u16,
     pub(crate) method: [u8; 8],
@@ -106,9 +113,7 @@ impl Stamp {
             start_len: 0,
             start_nanos: unix_nanos(),
             start_micros,
-            path: [0; PATH_BYTES],
-            path_len: 0,
-            method: [0; 8],
+            line: shard.log.as_ref().map(|_| Box::new(RequestLine::new(head))),
         };
         match head.call_id.filter(|id| id.len() <= CALL_ID_BYTES_MAX) {
             Some(id) => {
@@ -121,14 +126,22 @@ impl Stamp {
             }
         }
         stamp.start_len = decimal(stamp.start_nanos, &mut stamp.start);
-        if shard.log.is_some() {
-            let path = &head.path[..head.path.len().min(PATH_BYTES)];
-            stamp.path[..path.len()].copy_from_slice(path);
-            stamp.path_len = path.len() as u16;
-            let method = &head.method_bytes[..head.method_bytes.len().min(8)];
-            stamp.method[..method.len()].copy_from_slice(method);
-        }
         stamp
+    }
+}
+
+impl RequestLine {
+    fn new(head: &RequestHead<'_, '_>) -> Self {
+        let path = &head.path[..head.path.len().min(PATH_BYTES)];
+        let method = &head.method_bytes[..head.method_bytes.len().min(8)];
+        let mut line = Self {
+            path: [0; PATH_BYTES],
+            path_len: path.len() as u16,
+            method: [0; 8],
+        };
+        line.path[..path.len()].copy_from_slice(path);
+        line.method[..method.len()].copy_from_slice(method);
+        line
     }
 }
 
@@ -224,21 +237,41 @@ fn local(
 
 /// A random (version 4, variant 1) UUID in its text form (RFC 9562 §5.4).
 fn uuid_v4(high: u64, low: u64) -> [u8; 36] {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
     let high = (high & 0xFFFF_FFFF_FFFF_0FFF) | 0x4000;
     let low = (low & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000;
-    let bits = (u128::from(high) << 64) | u128::from(low);
     let mut text = [b'-'; 36];
-    let mut shift = 128u32;
-    for (i, byte) in text.iter_mut().enumerate() {
-        if matches!(i, 8 | 13 | 18 | 23) {
-            continue;
-        }
-        shift -= 4;
-        *byte = HEX[(bits >> shift) as usize & 0xF];
+    let bytes = high.to_be_bytes().into_iter().chain(low.to_be_bytes());
+    for (at, byte) in UUID_DIGITS.into_iter().zip(bytes) {
+        text[at..at + 2].copy_from_slice(&HEX_PAIRS[usize::from(byte)]);
     }
     text
 }
+
+/// Where the digits of each byte of a UUID stand in its text.
+const UUID_DIGITS: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+
+/// Every byte in hexadecimal.
+const HEX_PAIRS: [[u8; 2]; 256] = {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut i = 0;
+    while i < 256 {
+        pairs[i] = [HEX[i >> 4], HEX[i & 0xF]];
+        i += 1;
+    }
+    pairs
+};
+
+/// Every number below 100 in two decimal digits.
+const DECIMAL_PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut i = 0;
+    while i < 100 {
+        pairs[i] = [b'0' + (i / 10) as u8, b'0' + (i % 10) as u8];
+        i += 1;
+    }
+    pairs
+};
 
 /// Writes `n` in decimal; returns the number of digits.
 fn decimal(n: u64, out: &mut [u8; 20]) -> u8 {
@@ -246,13 +279,15 @@ fn decimal(n: u64, out: &mut [u8; 20]) -> u8 {
     let mut at = digits.len();
     let mut rest = n;
     loop {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
+        at -= 2;
+        digits[at..at + 2].copy_from_slice(&DECIMAL_PAIRS[(rest % 100) as usize]);
+        rest /= 100;
         if rest == 0 {
             break;
         }
     }
+    // The first pair begins with a zero when the number of digits is odd.
+    at += usize::from(digits[at] == b'0');
     let len = digits.len() - at;
     out[..len].copy_from_slice(&digits[at..]);
     len as u8

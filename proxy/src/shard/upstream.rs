@@ -13,7 +13,7 @@ use crate::table::Address;
 pub(crate) struct Upstream<'a> {
     /// Dropped before the socket: no alarm may act on a descriptor that was closed.
     busy: Busy<'a>,
-    pub(crate) sock: Sock,
+    pub(crate) sock: Box<Sock>,
     /// [`Sock::sent`] before this exchange.
     sent_before: u64,
 }
@@ -84,7 +84,7 @@ impl<'a> Upstream<'a> {
             }
             None => {
                 shard.counters.pool_misses.add(1);
-                busy.dial(address).await?
+                Box::new(busy.dial(address).await?)
             }
         };
         conn.alarm.watch_upstream(sock.fd());
