@@ -1,7 +1,6 @@
 //! The command line: which command, and which settings were typed.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::parser::ValueSource;
@@ -20,7 +19,7 @@ pub fn run() -> ExitCode {
     match words.get(1).map(String::as_str) {
         // Started by this program only, and many times: no parser in between.
         Some("watchdog") => internal(watchdog::Arguments::parse(&words[2..]), watchdog::run),
-        Some("spawner") => internal(place(&words[2..]), |place| spawner::run(&place)),
+        Some("spawner") => internal(Place::parse(&words[2..]), |place| spawner::run(&place)),
         Some("demo-function") => demo::function(),
         _ => typed(),
     }
@@ -100,23 +99,6 @@ fn argument(key: Key) -> Arg {
     }
 }
 
-/// The command line that `Launched::start` writes.
-fn place(words: &[String]) -> Option<Place> {
-    let inner = words.first().is_some_and(|w| w == "--inner");
-    match &words[usize::from(inner)..] {
-        [runtime_flag, runtime, logs_flag, logs]
-            if runtime_flag == "--runtime" && logs_flag == "--logs" =>
-        {
-            Some(Place {
-                runtime: PathBuf::from(runtime),
-                logs: PathBuf::from(logs),
-                inner,
-            })
-        }
-        _ => None,
-    }
-}
-
 fn internal<T>(parsed: Option<T>, run: impl FnOnce(T) -> ExitCode) -> ExitCode {
     if let Some(parsed) = parsed {
         return run(parsed);
@@ -169,19 +151,5 @@ mod tests {
         let (name, serve) = matches.subcommand().unwrap();
         assert_eq!(name, "serve");
         assert_eq!(given(serve, Key::Insecure).unwrap().text, "false");
-    }
-
-    #[test]
-    fn the_spawner_understands_its_own_words() {
-        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let outer = place(&words("--runtime /r --logs /l")).unwrap();
-        assert!(!outer.inner && outer.runtime.as_os_str() == "/r");
-        assert!(
-            place(&words("--inner --runtime /r --logs /l"))
-                .unwrap()
-                .inner
-        );
-        assert!(place(&words("--runtime /r")).is_none());
-        assert!(place(&[]).is_none());
     }
 }

@@ -2,6 +2,8 @@
 
 mod function;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -33,11 +35,17 @@ enum DemoError {
 
 /// Serves the demo until a signal.
 pub(crate) fn run(given: impl Fn(Key) -> Option<Given>, around: Surroundings) -> ExitCode {
-    let folder = match tempfile::Builder::new().prefix("ringway-demo-").tempdir() {
+    let private = Permissions::from_mode(0o700);
+    let mut builder = tempfile::Builder::new();
+    let folder = match builder
+        .prefix("ringway-demo-")
+        .permissions(private)
+        .tempdir()
+    {
         Ok(folder) => folder,
         Err(error) => return cli::fail(&DemoError::Folder(error)),
     };
-    let data = folder.path().join("data").to_string_lossy().into_owned();
+    let data = folder.path().to_string_lossy().into_owned();
     let given = |key| match key {
         Key::Data => Some(Given {
             name: key.to_string(),
@@ -60,7 +68,8 @@ pub(crate) fn run(given: impl Fn(Key) -> Option<Given>, around: Surroundings) ->
 }
 
 fn start(given: impl Fn(Key) -> Option<Given>, around: Surroundings) -> Result<Running, DemoError> {
-    let settings = Settings::resolve(given, around)?;
+    let mut settings = Settings::resolve(given, around)?;
+    settings.data_is_temporary = true;
     serve::start_log(&settings.log);
     let running = Running::start(settings)?;
     let binary = own_binary().map_err(DemoError::Folder)?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use ringway_proxy::metrics::Snapshot;
-use ringway_proxy::{Config, Demand, FunctionId, Gateway, NoDemand};
+use ringway_proxy::{Config, Demand, DriverReport, FunctionId, Gateway, NoDemand};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::Runtime;
@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 
 use super::folder::runtime_folder;
 use super::listen::{bind_control, supervise, usable};
+use super::stop::Signals;
 use crate::api::{self, Api};
 use crate::metrics::{self, Facts};
 use crate::provider::Provider;
@@ -32,16 +33,9 @@ pub enum StartError {
     /// The state folder.
     #[error("{key}: {0}", key = Key::Data)]
     Store(#[from] StoreError),
-    /// An address that cannot be listened on.
-    #[error("{key}={address}: {source}")]
-    Listen {
-        /// Which setting.
-        key: Key,
-        /// Its value.
-        address: SocketAddr,
-        /// Why.
-        source: io::Error,
-    },
+    /// The metrics listener's address; the text is the data plane's for the like.
+    #[error("{key}: {0}", key = Key::MetricsListen)]
+    Metrics(ringway_proxy::StartError),
     /// The data plane; its text says what to do.
     #[error("{setting}{0}", setting = setting(.0))]
     Gateway(#[from] ringway_proxy::StartError),
@@ -65,6 +59,7 @@ pub struct Running {
     pub(super) provider: ProcessProvider,
     pub(super) api: Arc<Api>,
     pub(super) spawner: Child,
+    pub(super) signals: Signals,
     /// How long calls may finish at the end.
     pub(super) drain_bound: Duration,
     /// Public address, with the real port.
@@ -90,10 +85,16 @@ impl Running {
         })?;
         // Before any thread that owns shards, which must never fork.
         let launched = system("start the spawner", || {
-            Launched::start(folder.path(), &store.logs())
+            let discard = settings.data_is_temporary.then(|| settings.data.clone());
+            Launched::start(folder.path(), store.logs(), discard)
         })?;
         sys::raise_descriptor_limit();
         let runtime = system("start the control plane's threads", control_runtime)?;
+        // From here on a signal waits for its orderly end.
+        let signals = system("receive signals", || {
+            let _inside = runtime.enter();
+            Signals::new()
+        })?;
         let (provider, spawner) = system("talk to the spawner", || {
             let path = folder.path().to_owned();
             runtime.block_on(ProcessProvider::open(&settings, store, path, launched))
@@ -106,21 +107,10 @@ impl Running {
         let listen = usable(settings.listen);
         let gateway = Gateway::start(config(&settings, listen, socket.clone()), demand)?;
         let listen = gateway.local_addr();
-        let driver = driver(&gateway);
+        let driver = driver(&gateway.driver());
         let board = Arc::new(Board::new(gateway.publisher(), settings.namespace.clone()));
         let gateway: SharedGateway = Arc::new(Mutex::new(Some(gateway)));
-        let api = Arc::new(Api {
-            provider: Arc::new(provider.clone()),
-            invocations: invocations(&gateway),
-            credentials: settings.credentials.clone(),
-            draining: AtomicBool::new(false),
-        });
-        let facts = Arc::new(Facts {
-            snapshot: snapshots(&gateway),
-            board: Arc::clone(&board),
-            driver,
-            api: Arc::clone(&api),
-        });
+        let (api, facts) = routes(&gateway, &provider, &board, &settings);
         runtime.block_on(async {
             provider.watch(board);
             tokio::spawn(wake(provider.clone(), wanted));
@@ -143,6 +133,7 @@ impl Running {
             provider,
             api,
             spawner,
+            signals,
             drain_bound,
             listen,
             metrics_listen,
@@ -181,11 +172,8 @@ async fn listeners(
     let control = system("bind the control plane's socket", || bind_control(socket))?;
     let address = usable(settings.metrics_listen);
     let metrics = TcpListener::bind(address).await;
-    let metrics = metrics.map_err(|source| StartError::Listen {
-        key: Key::MetricsListen,
-        address,
-        source,
-    })?;
+    let failed = |source| ringway_proxy::StartError::Listen(address, source);
+    let metrics = metrics.map_err(|e| StartError::Metrics(failed(e)))?;
     Ok((control, metrics))
 }
 
@@ -207,12 +195,37 @@ fn config(settings: &Settings, listen: SocketAddr, fallback: PathBuf) -> Config 
     }
 }
 
-fn driver(gateway: &Gateway) -> &'static str {
-    let report = gateway.driver();
-    if let Some(reason) = report.fallback {
+fn driver(report: &DriverReport) -> &'static str {
+    if let Some(reason) = &report.fallback {
         tracing::warn!(driver = report.driver.name(), "I/O driver: {reason}");
     }
     report.driver.name()
+}
+
+/// What the API and the metrics listener work with.
+fn routes(
+    gateway: &SharedGateway,
+    provider: &ProcessProvider,
+    board: &Arc<Board>,
+    settings: &Settings,
+) -> (Arc<Api>, Arc<Facts>) {
+    let api = Arc::new(Api {
+        provider: Arc::new(provider.clone()),
+        invocations: invocations(gateway),
+        credentials: settings.credentials.clone(),
+        draining: AtomicBool::new(false),
+    });
+    let driver = gateway
+        .lock()
+        .as_ref()
+        .map_or("", |g| g.driver().driver.name());
+    let facts = Arc::new(Facts {
+        snapshot: snapshots(gateway),
+        board: Arc::clone(board),
+        driver,
+        api: Arc::clone(&api),
+    });
+    (api, facts)
 }
 
 /// Which setting an error of the data plane is about.

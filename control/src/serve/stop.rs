@@ -21,18 +21,12 @@ impl Running {
             provider,
             api,
             spawner,
+            mut signals,
             drain_bound,
             folder,
             ..
         } = self;
         let code = runtime.block_on(async {
-            let mut signals = match Signals::new() {
-                Ok(signals) => signals,
-                Err(error) => {
-                    tracing::error!(%error, "signals cannot be received");
-                    return ExitCode::FAILURE;
-                }
-            };
             let mut spawner_gone = provider.spawner_gone();
             let code = tokio::select! {
                 () = signals.next() => ExitCode::SUCCESS,
@@ -112,13 +106,13 @@ fn wait_for(mut spawner: Child) {
 }
 
 /// The signals that ask for an end.
-struct Signals {
+pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    fn new() -> io::Result<Self> {
+    pub(super) fn new() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,

@@ -24,6 +24,8 @@ pub struct Settings {
     pub metrics_listen: SocketAddr,
     /// State and logs of the built-in provider.
     pub data: PathBuf,
+    /// Whether that folder is removed at the end; never so for `serve`.
+    pub data_is_temporary: bool,
     /// Data plane threads, `1 <= shards <= SHARDS_MAX`.
     pub shards: usize,
     /// I/O driver.
@@ -89,6 +91,7 @@ impl Settings {
             listen,
             metrics_listen,
             data: data(given(Key::Data), &surroundings)?,
+            data_is_temporary: false,
             shards: shards(given(Key::Shards), surroundings.cores)?,
             driver: one_of(given(Key::Driver), &DRIVERS)?,
             log: log(given(Key::Log))?,

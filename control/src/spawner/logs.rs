@@ -30,12 +30,15 @@ pub(super) struct LogFile {
     named: bool,
 }
 
+/// A log with several writers in this one thread.
+pub(super) type SharedLog = Rc<RefCell<LogFile>>;
+
 /// A replica's output on its way into the log.
 pub(super) struct LogPipe {
     /// Whose output it is.
     pub(super) id: u64,
     pub(super) pipe: File,
-    log: Rc<RefCell<LogFile>>,
+    log: SharedLog,
     instance: String,
     /// A line that has not ended, `len <= LINE_BYTES_MAX`.
     line: Vec<u8>,
@@ -59,7 +62,7 @@ impl Logs {
     }
 
     /// The log of a function, opened for appending.
-    pub(super) fn open(&mut self, log: &str) -> io::Result<Rc<RefCell<LogFile>>> {
+    pub(super) fn open(&mut self, log: &str) -> io::Result<SharedLog> {
         if let Some(file) = self.open.get(log).and_then(Weak::upgrade) {
             return Ok(file);
         }
@@ -125,7 +128,7 @@ impl LogFile {
 }
 
 impl LogPipe {
-    pub(super) fn new(id: u64, pipe: File, log: Rc<RefCell<LogFile>>, instance: String) -> Self {
+    pub(super) fn new(id: u64, pipe: File, log: SharedLog, instance: String) -> Self {
         Self {
             id,
             pipe,
@@ -154,12 +157,6 @@ impl LogPipe {
         PipeState::Open
     }
 
-    /// Logs the line that has not ended, and `text` behind it.
-    pub(super) fn note(&mut self, text: &str) {
-        self.flush();
-        self.log.borrow_mut().write(&self.instance, text.as_bytes());
-    }
-
     fn take(&mut self, mut bytes: &[u8]) {
         while let Some(at) = memchr_line_end(bytes) {
             self.append(&bytes[..at]);
@@ -185,7 +182,8 @@ impl LogPipe {
         self.line.clear();
     }
 
-    fn flush(&mut self) {
+    /// Logs the line that has not ended.
+    pub(super) fn flush(&mut self) {
         if !self.line.is_empty() {
             self.end_line();
         }
@@ -244,7 +242,10 @@ mod tests {
         let mut logs = Logs::new(folder.path().to_owned());
         let mut pipe = pipe_of(folder.path(), &mut logs, b"one\r\n\ntwo\nrest");
         assert_eq!(pipe.read(), PipeState::Ended);
-        pipe.note("ended");
+        logs.open("a.b")
+            .unwrap()
+            .borrow_mut()
+            .write("a-1", b"ended");
         assert_eq!(
             lines(folder.path(), "a.b.log"),
             ["a-1 one", "a-1 ", "a-1 two", "a-1 rest", "a-1 ended"]

@@ -1,5 +1,6 @@
 //! The spawner's start: into a PID namespace where that is allowed, then to work.
 
+use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -15,14 +16,51 @@ use super::turn;
 use crate::sys::{self, ChildRules, ReadOnlyRoot};
 
 /// Where the spawner works; passed on its command line.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     /// Folder of sockets; removed at the end.
     pub(crate) runtime: PathBuf,
     /// Folder of logs.
     pub(crate) logs: PathBuf,
+    /// A folder that is to go with the gateway, such as a demo's state.
+    pub(crate) discard: Option<PathBuf>,
     /// Whether this is the process inside the namespace.
     pub(crate) inner: bool,
+}
+
+impl Place {
+    /// The command line behind `ringway spawner`, less `--inner`.
+    pub(crate) fn to_words(&self) -> Vec<OsString> {
+        let mut words = vec!["--runtime".into(), self.runtime.clone().into()];
+        words.extend(["--logs".into(), self.logs.clone().into()]);
+        if let Some(discard) = &self.discard {
+            words.extend(["--discard".into(), discard.into()]);
+        }
+        words
+    }
+
+    /// Reads what [`Self::to_words`] wrote; `None` when it is something else.
+    pub(crate) fn parse(words: &[String]) -> Option<Self> {
+        let inner = words.first().is_some_and(|w| w == "--inner");
+        let (mut runtime, mut logs, mut discard) = (None, None, None);
+        for pair in words[usize::from(inner)..].chunks(2) {
+            let [flag, folder] = pair else {
+                return None;
+            };
+            match flag.as_str() {
+                "--runtime" => runtime = Some(folder.into()),
+                "--logs" => logs = Some(folder.into()),
+                "--discard" => discard = Some(folder.into()),
+                _ => return None,
+            }
+        }
+        Some(Self {
+            runtime: runtime?,
+            logs: logs?,
+            discard,
+            inner,
+        })
+    }
 }
 
 /// Runs the spawner until the gateway is gone.
@@ -55,10 +93,8 @@ fn enter(place: &Place) -> io::Result<ExitCode> {
     let mut command = Command::new("/proc/self/exe");
     command
         .arg0("ringway")
-        .args(["spawner", "--inner", "--runtime"])
-        .arg(&place.runtime)
-        .arg("--logs")
-        .arg(&place.logs)
+        .args(["spawner", "--inner"])
+        .args(place.to_words())
         .stdin(Stdio::inherit());
     sys::prepare(&mut command, ChildRules::default());
     let status: ExitStatus = command.spawn()?.wait()?;
@@ -101,8 +137,13 @@ fn work(place: &Place) -> io::Result<ExitCode> {
     };
     let replicas = Replicas::new(cgroups, place.runtime.clone(), descriptors);
     turn::serve(replicas, &place.logs, &abilities, &signals)?;
-    // Refused only when somebody else put something there.
-    let _ = std::fs::remove_dir_all(&place.runtime);
+    for folder in [Some(&place.runtime), place.discard.as_ref()]
+        .into_iter()
+        .flatten()
+    {
+        // Refused only when somebody else put something there.
+        let _ = std::fs::remove_dir_all(folder);
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -136,5 +177,45 @@ fn read_only_works(runtime: &Path) -> io::Result<()> {
         Ok(())
     } else {
         Err(io::Error::other(status.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_spawner_understands_its_own_words() {
+        let place = |discard: Option<&str>| Place {
+            runtime: "/r".into(),
+            logs: "/l".into(),
+            discard: discard.map(PathBuf::from),
+            inner: false,
+        };
+        for place in [place(None), place(Some("/d"))] {
+            let words = place.to_words();
+            let mut words: Vec<String> = words
+                .into_iter()
+                .map(|w| w.into_string().unwrap())
+                .collect();
+            assert_eq!(Place::parse(&words), Some(place.clone()));
+            words.insert(0, "--inner".to_owned());
+            assert_eq!(
+                Place::parse(&words),
+                Some(Place {
+                    inner: true,
+                    ..place
+                })
+            );
+        }
+        for bad in [
+            &[][..],
+            &["--runtime"],
+            &["--runtime", "/r"],
+            &["--x", "/r"],
+        ] {
+            let words: Vec<String> = bad.iter().map(|w| (*w).to_owned()).collect();
+            assert_eq!(Place::parse(&words), None);
+        }
     }
 }

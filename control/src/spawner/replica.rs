@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 
 use super::cgroup::{Cgroups, Membership};
-use super::logs::{LogPipe, Logs};
+use super::logs::{LogPipe, Logs, SharedLog};
 use super::protocol::{Ending, SignalKind, StartOrder};
 use crate::sys::{self, ChildRules, ReadOnlyRoot};
 
@@ -33,7 +34,17 @@ pub(super) struct Replicas {
 struct Replica {
     pid: Pid,
     instance: String,
+    /// Where its end is written, whether or not its output has ended before.
+    log: SharedLog,
     membership: Membership,
+}
+
+/// A process that has ended.
+pub(super) struct Ended {
+    pub(super) id: u64,
+    pub(super) ending: Ending,
+    pub(super) instance: String,
+    pub(super) log: SharedLog,
 }
 
 impl Replicas {
@@ -71,14 +82,13 @@ impl Replicas {
         };
         let instance = order.instance.clone();
         let pid = Pid::from_child(&child);
-        self.running.insert(
-            order.id,
-            Replica {
-                pid,
-                instance: instance.clone(),
-                membership,
-            },
-        );
+        let replica = Replica {
+            pid,
+            instance: instance.clone(),
+            log: Rc::clone(&log),
+            membership,
+        };
+        self.running.insert(order.id, replica);
         Ok(LogPipe::new(order.id, File::from(ours), log, instance))
     }
 
@@ -117,7 +127,7 @@ impl Replicas {
 
     /// Waits for every process that has ended. Orphans are reaped too: they are handed to this
     /// process. Of an ended replica nothing stays alive.
-    pub(super) fn reap(&mut self) -> Vec<(u64, Ending)> {
+    pub(super) fn reap(&mut self) -> Vec<Ended> {
         let mut ended = Vec::new();
         while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
             let found = self.running.iter().find(|(_, replica)| replica.pid == pid);
@@ -127,7 +137,12 @@ impl Replicas {
             let _ = rustix::process::kill_process_group(pid, Signal::KILL);
             if let Some(replica) = self.running.remove(&id) {
                 replica.membership.remove();
-                ended.push((id, ending(status)));
+                ended.push(Ended {
+                    id,
+                    ending: ending(status),
+                    instance: replica.instance,
+                    log: replica.log,
+                });
             }
         }
         self.kill_stragglers();

@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use super::logs::{LogPipe, Logs, PipeState};
 use super::protocol::{Abilities, Order, Report, StartOrder, frame, take};
-use super::replica::Replicas;
+use super::replica::{Ended, Replicas};
 use super::usage;
 
 /// Everything the loop works on.
@@ -89,12 +89,20 @@ impl Spawner {
     }
 
     fn report_ended(&mut self, socket: &File) -> io::Result<()> {
-        for (id, ending) in self.replicas.reap() {
+        for ended in self.replicas.reap() {
+            let Ended {
+                id,
+                ending,
+                instance,
+                log,
+            } = ended;
             // The last words come before the end, in the log as in life.
             if let Some(pipe) = self.pipes.iter_mut().find(|p| p.id == id) {
                 let _ = pipe.read();
-                pipe.note(&format!("ended: {ending}"));
+                pipe.flush();
             }
+            let text = format!("[ringway] ended: {ending}");
+            log.borrow_mut().write(&instance, text.as_bytes());
             report(socket, &Report::Ended { id, ending })?;
         }
         Ok(())

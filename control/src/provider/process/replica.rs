@@ -44,7 +44,8 @@ pub(super) async fn run(
         tracing::warn!(
             function = replica.function.full_name(),
             instance = replica.instance,
-            "replica died ({reason}); next start in {pause:?}"
+            "replica died ({reason}); next start in {pause:?}{}",
+            replica.consequence()
         );
         tokio::select! {
             () = time::sleep(pause) => {}
@@ -72,6 +73,19 @@ enum End {
 }
 
 impl Replica {
+    /// What the death means for an update under way.
+    fn consequence(&self) -> &'static str {
+        let number = self.revision.number;
+        let updating = self
+            .function
+            .read(|s| s.current.number == number && s.fallback.is_some());
+        if updating {
+            "; the revision before it keeps serving"
+        } else {
+            ""
+        }
+    }
+
     /// One process, from start to end.
     async fn live(&mut self) -> End {
         let world = Arc::clone(&self.function.world);

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdStream;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +16,8 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::spawner::{
-    Abilities, Amount, Ending, HEADER_BYTES, Order, Report, SignalKind, StartOrder, frame, length,
+    Abilities, Amount, Ending, HEADER_BYTES, Order, Place, Report, SignalKind, StartOrder, frame,
+    length,
 };
 use crate::watchdog::SMALL_PAGES;
 
@@ -28,20 +29,23 @@ pub struct Launched {
 }
 
 impl Launched {
-    /// Re-executes this binary as the spawner. Must come before the first shard starts.
+    /// Re-executes this binary as the spawner, which removes `runtime` and `discard` at its end. Must come before the first shard starts.
     ///
     /// # Errors
     /// The process cannot be started.
-    pub fn start(runtime: &Path, logs: &Path) -> io::Result<Self> {
+    pub fn start(runtime: &Path, logs: PathBuf, discard: Option<PathBuf>) -> io::Result<Self> {
+        let place = Place {
+            runtime: runtime.to_owned(),
+            logs,
+            discard,
+            inner: false,
+        };
         let (ours, theirs) = StdStream::pair()?;
         let mut command = Command::new("/proc/self/exe");
         command
             .arg0("ringway")
             .arg("spawner")
-            .arg("--runtime")
-            .arg(runtime)
-            .arg("--logs")
-            .arg(logs)
+            .args(place.to_words())
             .env(SMALL_PAGES.0, SMALL_PAGES.1)
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             // Ctrl-C in a terminal is for the gateway, which then sees to the functions.
