@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringway_proxy::{
-    AccessLog, Address, Change, Config, DriverChoice, FunctionId, FunctionSpec, Gateway, Name,
-    NoDemand, Settings,
+    AccessLog, Address, Change, Config, DriverChoice, FunctionId, FunctionSpec, Gateway, HalfClose,
+    Name, NoDemand, Settings,
 };
 
 fn main() {
@@ -72,6 +72,7 @@ fn config(listen: SocketAddr) -> Config {
         stream_idle: None,
         trusted_proxies: Vec::new(),
         access_log: AccessLog::Off,
+        half_close: HalfClose::Wait,
         connections_max: None,
     }
 }

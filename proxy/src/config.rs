@@ -31,6 +31,8 @@ pub struct Config {
     pub trusted_proxies: Vec<Cidr>,
     /// Which requests are written to the access log.
     pub access_log: AccessLog,
+    /// What the end of a client's sending side means while its call is running.
+    pub half_close: HalfClose,
     /// Most client connections at once over all shards; `None` derives it from the
     /// descriptor limit ([`limits::connections_max`](crate::limits::connections_max)).
     pub connections_max: Option<usize>,
@@ -56,6 +58,15 @@ pub enum AccessLog {
     Errors,
     /// All.
     All,
+}
+
+/// What the end of a client's sending side means while its call is running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HalfClose {
+    /// The client still waits for its answer.
+    Wait,
+    /// The client is gone, and its call ends.
+    Abort,
 }
 
 /// An address block such as `10.0.0.0/8` or `fd00::/8`.

@@ -23,7 +23,7 @@ pub mod route;
 mod runtime;
 mod shard;
 
-pub use config::{AccessLog, Cidr, Config, DriverChoice};
+pub use config::{AccessLog, Cidr, Config, DriverChoice, HalfClose};
 pub use demand::{Demand, NoDemand};
 pub use fault::{Reject, RetryRule};
 pub use gateway::{Driver, DriverReport, Gateway, StartError, ipv4_wildcard};

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use ringway_tests::{Client, Deployment, Gateway};
+use ringway_tests::{Client, Deployment, Gateway, eventually};
 
 /// `n` bytes that no compression or repetition hides a fault in.
 fn noise(n: usize, seed: u64) -> Vec<u8> {
@@ -186,6 +186,29 @@ fn a_half_closed_client_still_gets_its_answer() {
         .unwrap();
     client.stream().shutdown(std::net::Shutdown::Write).unwrap();
     assert_eq!(client.reply("GET").unwrap().text(), "slow");
+}
+
+#[test]
+fn a_client_that_closes_ends_its_call_where_that_is_asked() {
+    let gateway = Gateway::with(&[("RINGWAY_HALF_CLOSE", "abort")]);
+    gateway.deploy_ready(&Deployment::streaming("sleeper", "sleep 30"), 1);
+    let mut client = Client::connect(gateway.address).unwrap();
+    client
+        .send(b"GET /function/sleeper HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    let of = "{function_name=\"sleeper.openfaas-fn\"";
+    let patience = Duration::from_secs(5);
+    eventually("the call", patience, || {
+        let inflight = gateway.metric(&format!("gateway_function_invocation_inflight{of}}}"));
+        (inflight == Some(1.0)).then_some(())
+    });
+    drop(client);
+    eventually("its end", patience, || {
+        let gone = gateway.metric(&format!(
+            "gateway_function_invocation_total{of},code=\"499\"}}"
+        ));
+        (gone == Some(1.0)).then_some(())
+    });
 }
 
 #[test]

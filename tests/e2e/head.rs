@@ -18,6 +18,9 @@ fn refused(gateway: &Gateway, bytes: &[u8], status: u16) {
         "{shown:?}"
     );
     assert_eq!(reply.header("connection"), Some("close"), "{shown:?}");
+    for name in ["x-call-id", "x-start-time", "x-served-by"] {
+        assert!(reply.header(name).is_some(), "{shown:?}: no {name}");
+    }
     assert!(client.is_closed(Duration::from_secs(5)), "{shown:?}");
 }
 

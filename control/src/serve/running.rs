@@ -191,6 +191,7 @@ fn config(settings: &Settings, listen: SocketAddr, fallback: PathBuf) -> Config 
         stream_idle: settings.stream_idle,
         trusted_proxies: settings.trusted_proxies.clone(),
         access_log: settings.access_log,
+        half_close: settings.half_close,
         connections_max: settings.connections_max,
     }
 }

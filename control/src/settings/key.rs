@@ -19,6 +19,8 @@ pub enum Key {
     Log,
     /// Access log.
     AccessLog,
+    /// What a client's half-close means.
+    HalfClose,
     /// Most client connections.
     ConnectionsMax,
     /// Idle time of client connections.
@@ -70,7 +72,7 @@ pub struct Given {
 
 impl Key {
     /// Every setting, in the order of the help text.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Listen,
         Self::MetricsListen,
         Self::Data,
@@ -78,6 +80,7 @@ impl Key {
         Self::Driver,
         Self::Log,
         Self::AccessLog,
+        Self::HalfClose,
         Self::ConnectionsMax,
         Self::IdleTimeout,
         Self::StreamIdle,
@@ -112,7 +115,7 @@ impl fmt::Display for Key {
 }
 
 /// In the order of [`Key::ALL`].
-const SHAPES: [Shape; 19] = [
+const SHAPES: [Shape; 20] = [
     Shape {
         key: Key::Listen,
         flag: "listen",
@@ -164,6 +167,14 @@ const SHAPES: [Shape; 19] = [
         variable: "RINGWAY_ACCESS_LOG",
         value: "WHICH",
         help: "off, errors or all [default: off]",
+    },
+    Shape {
+        key: Key::HalfClose,
+        flag: "half-close",
+        variable: "RINGWAY_HALF_CLOSE",
+        value: "WHAT",
+        help: "A client that ends its sending side while its call runs: wait (it may still want \
+               the answer) or abort (the call ends) [default: wait]",
     },
     Shape {
         key: Key::ConnectionsMax,

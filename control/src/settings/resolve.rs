@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ringway_proxy::{AccessLog, Cidr, DriverChoice};
+use ringway_proxy::{AccessLog, Cidr, DriverChoice, HalfClose};
 use tracing_subscriber::EnvFilter;
 
 use super::credentials::Credentials;
@@ -34,6 +34,8 @@ pub struct Settings {
     pub log: String,
     /// Access log.
     pub access_log: AccessLog,
+    /// What the end of a client's sending side means.
+    pub half_close: HalfClose,
     /// Idle time of client connections, above 0.
     pub idle_timeout: Duration,
     /// Most client connections; `None` goes by the descriptor limit.
@@ -96,6 +98,7 @@ impl Settings {
             driver: one_of(given(Key::Driver), &DRIVERS)?,
             log: log(given(Key::Log))?,
             access_log: one_of(given(Key::AccessLog), &ACCESS_LOGS)?,
+            half_close: one_of(given(Key::HalfClose), &HALF_CLOSES)?,
             idle_timeout: above_zero(given(Key::IdleTimeout))?,
             connections_max: connections_max(given(Key::ConnectionsMax))?,
             stream_idle: bound(given(Key::StreamIdle), None)?,
@@ -266,6 +269,9 @@ const DRIVERS: [(&str, DriverChoice); 3] = [
     ("io_uring", DriverChoice::IoUring),
     ("epoll", DriverChoice::Epoll),
 ];
+
+const HALF_CLOSES: [(&str, HalfClose); 2] =
+    [("wait", HalfClose::Wait), ("abort", HalfClose::Abort)];
 
 const ACCESS_LOGS: [(&str, AccessLog); 3] = [
     ("off", AccessLog::Off),

@@ -11,7 +11,7 @@ pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 pub struct Reply<'a> {
     /// The status.
     pub status: u16,
-    /// One line of text, without line end.
+    /// One line of text, without line end; empty for no body.
     pub text: &'a str,
     /// Seconds for `Retry-After`.
     pub retry_after: Option<u32>,
@@ -33,7 +33,8 @@ impl Reply<'_> {
         out.push(b' ');
         out.extend_from_slice(reason(self.status).as_bytes());
         out.extend_from_slice(b"\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ");
-        let body_bytes = self.text.len().saturating_add(1);
+        let line_end: &[u8] = if self.text.is_empty() { b"" } else { b"\n" };
+        let body_bytes = self.text.len().saturating_add(line_end.len());
         push_decimal(out, u64::try_from(body_bytes).unwrap_or(u64::MAX));
         out.extend_from_slice(
             b"\r\nX-Content-Type-Options: nosniff\r\nX-OpenFaaS-Internal: gateway\r\n",
@@ -63,7 +64,7 @@ impl Reply<'_> {
         out.extend_from_slice(b"\r\n");
         if !self.head_only {
             out.extend_from_slice(self.text.as_bytes());
-            out.push(b'\n');
+            out.extend_from_slice(line_end);
         }
     }
 }

@@ -5,7 +5,9 @@ use crate::fault::Reject;
 use crate::http::{Refusal, Reply};
 use crate::limits::HEADROOM_BYTES;
 use crate::shard::Shard;
+use crate::shard::call::{CLIENT_GONE, log_local};
 use crate::shard::conn::Conn;
+use crate::shard::plan::Stamp;
 use crate::shard::timer::{Act, Slot};
 
 /// A plain answer of `status`.
@@ -54,22 +56,28 @@ pub(crate) async fn refuse(conn: &Conn, refusal: Refusal) {
     if refusal.status == 0 {
         return;
     }
-    let reply = Reply {
-        close: true,
-        ..plain(refusal.status, text_of(refusal))
-    };
-    if send(conn, &reply).await {
+    if last_words(conn, refusal.status, text_of(refusal)).await {
         conn.linger().await;
     }
 }
 
-/// Answers 408 after the read side was ended by its deadline.
-pub(crate) async fn timed_out(conn: &Conn, text: &str) {
+/// Sends and logs the answer to a request that was never understood. `false` when the client
+/// is gone.
+async fn last_words(conn: &Conn, status: u16, text: &str) -> bool {
+    let stamp = Stamp::anonymous(conn.shard);
     let reply = Reply {
         close: true,
-        ..plain(408, text)
+        ids: Some(stamp.ids(conn.shard)),
+        ..plain(status, text)
     };
-    if send(conn, &reply).await {
+    let sent = send(conn, &reply).await;
+    log_local(conn, &stamp, if sent { status } else { CLIENT_GONE });
+    sent
+}
+
+/// Answers 408 after the read side was ended by its deadline.
+pub(crate) async fn timed_out(conn: &Conn, text: &str) {
+    if last_words(conn, 408, text).await {
         // Shutting the write side as well, or closing at once, would reset a client that still
         // sends, and its kernel would throw the answer away.
         monoio::time::sleep(std::time::Duration::from_millis(200)).await;

@@ -9,6 +9,7 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use crate::buf::{Buf, Class};
+use crate::config::HalfClose;
 use crate::fault::Failure;
 use crate::http::{CONTINUE, HeadEnd, Method, Refusal, Reply, Version};
 use crate::limits::{ABORT_WATCH_AFTER, CONTINUE_TIMEOUT, INTERIM_REPLIES_MAX, LINGER_TIMEOUT};
@@ -408,7 +409,7 @@ impl Try<'_> {
             // A half-closed client may wait for its answer; only a reset says that it is gone.
             Peek::Ended => {
                 self.half_closed.set(true);
-                self.conn.sock.is_dead()
+                self.conn.shard.config.half_close == HalfClose::Abort || self.conn.sock.is_dead()
             }
         };
         if gone {

@@ -105,7 +105,32 @@ impl Stamp {
         }
     }
 
+    /// For a request that was refused before it was understood.
+    pub(crate) fn anonymous(shard: &Shard) -> Self {
+        let mut stamp = Self::blank(shard.clock.read_micros());
+        stamp.take_new_id(shard);
+        stamp
+    }
+
     fn new(shard: &Shard, head: &RequestHead<'_, '_>, start_micros: u64) -> Self {
+        let mut stamp = Self::blank(start_micros);
+        match head.call_id.filter(|id| id.len() <= CALL_ID_BYTES_MAX) {
+            Some(id) => {
+                stamp.call_id[..id.len()].copy_from_slice(id);
+                stamp.call_id_len = id.len() as u8;
+            }
+            None => stamp.take_new_id(shard),
+        }
+        stamp.line = shard.log.as_ref().map(|_| Box::new(RequestLine::new(head)));
+        stamp
+    }
+
+    fn take_new_id(&mut self, shard: &Shard) {
+        self.call_id[..36].copy_from_slice(&uuid_v4(shard.random(), shard.random()));
+        self.call_id_len = 36;
+    }
+
+    fn blank(start_micros: u64) -> Self {
         let mut stamp = Self {
             call_id: [0; CALL_ID_BYTES_MAX],
             call_id_len: 0,
@@ -113,18 +138,8 @@ impl Stamp {
             start_len: 0,
             start_nanos: unix_nanos(),
             start_micros,
-            line: shard.log.as_ref().map(|_| Box::new(RequestLine::new(head))),
+            line: None,
         };
-        match head.call_id.filter(|id| id.len() <= CALL_ID_BYTES_MAX) {
-            Some(id) => {
-                stamp.call_id[..id.len()].copy_from_slice(id);
-                stamp.call_id_len = id.len() as u8;
-            }
-            None => {
-                stamp.call_id[..36].copy_from_slice(&uuid_v4(shard.random(), shard.random()));
-                stamp.call_id_len = 36;
-            }
-        }
         stamp.start_len = decimal(stamp.start_nanos, &mut stamp.start);
         stamp
     }
