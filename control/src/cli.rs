@@ -19,7 +19,10 @@ pub fn run() -> ExitCode {
     match words.get(1).map(String::as_str) {
         // Started by this program only, and many times: no parser in between.
         Some("watchdog") => internal(watchdog::Arguments::parse(&words[2..]), watchdog::run),
-        Some("spawner") => internal(Place::parse(&words[2..]), |place| spawner::run(&place)),
+        Some("spawner") => {
+            serve::start_log("warn");
+            internal(Place::parse(&words[2..]), |place| spawner::run(&place))
+        }
         Some("demo-function") => demo::function(),
         _ => typed(),
     }

@@ -323,3 +323,37 @@ fn a_second_gateway_on_the_same_folder_or_port_is_refused() {
         "{said}"
     );
 }
+
+#[test]
+fn a_chatty_function_does_not_hold_up_the_others() {
+    let gateway = Gateway::with(&[("upstream_timeout", "5")]);
+    for i in 0..4 {
+        gateway.deploy(&Deployment::http(&format!("chatty-{i}"), "yes ''"));
+    }
+    gateway.deploy(&Deployment::streaming("cat", "cat"));
+    let reply = gateway.call("POST", "/function/cat", b"still here");
+    assert_eq!(reply.text(), "still here");
+}
+
+#[test]
+fn functions_get_signals_as_a_shell_would_give_them() {
+    let gateway = Gateway::start();
+    let command = "sh -c 'grep -E \"SigBlk|SigIgn\" /proc/self/status'";
+    gateway.deploy(&Deployment::streaming("signals", command));
+    let text = gateway.call("GET", "/function/signals", b"").text();
+    assert!(text.contains("SigBlk:\t0000000000000000"), "{text}");
+    let started = std::time::Instant::now();
+    gateway.deploy_ready(&Deployment::http("sleeper", "sh -c 'exec sleep 1003'"), 0);
+    gateway.deploy_ready(&Deployment::vice("vice"), 1);
+    gateway.scale("vice", 0);
+    gateway.await_replicas("vice", 0);
+    let body = br#"{"functionName":"sleeper"}"#;
+    assert_eq!(
+        gateway.call("DELETE", "/system/functions", body).status,
+        200
+    );
+    eventually("the sleeper's end", Duration::from_secs(5), || {
+        processes("sleep 1003").is_empty().then_some(())
+    });
+    assert!(started.elapsed() < Duration::from_secs(8));
+}

@@ -197,13 +197,15 @@ fn log(given: Option<Given>) -> Result<String, SettingError> {
     let Some(given) = given else {
         return Ok("info".to_owned());
     };
-    match EnvFilter::try_new(&given.text) {
-        Ok(_) => Ok(given.text),
-        Err(error) => Err(invalid(
-            &given,
-            format!("must be a level (error, warn, info, debug, trace) or module=level,…: {error}"),
-        )),
+    // A bare word that is no level would be taken for a module, and silence all others.
+    let levels = ["off", "error", "warn", "info", "debug", "trace"];
+    let mut directives = given.text.split(',').map(str::trim);
+    let known = directives.all(|d| d.contains('=') || levels.contains(&d));
+    if known && EnvFilter::try_new(&given.text).is_ok() {
+        return Ok(given.text);
     }
+    let rule = "must be a level (off, error, warn, info, debug, trace) or module=level,…";
+    Err(invalid(&given, rule))
 }
 
 /// A duration above 0, or a minute.
@@ -366,6 +368,7 @@ mod tests {
             (Key::Driver, "uring", "io_uring"),
             (Key::AccessLog, "yes", "errors"),
             (Key::Log, "a=b=c", "level"),
+            (Key::Log, "blah", "level"),
             (Key::UpstreamTimeout, "-5", "Go duration"),
             (Key::WriteTimeout, "soon", "Go duration"),
             (Key::StreamIdle, "x", "Go duration"),

@@ -26,6 +26,8 @@ pub(super) struct LogFile {
     path: PathBuf,
     file: File,
     size: u64,
+    /// Whole lines that are not in the file yet, `pending.len() <= PENDING_BYTES_MAX` and a line.
+    pending: Vec<u8>,
     /// Whether the file still has its name; a forgotten log must not touch its successor.
     named: bool,
 }
@@ -42,6 +44,8 @@ pub(super) struct LogPipe {
     instance: String,
     /// A line that has not ended, `len <= LINE_BYTES_MAX`.
     line: Vec<u8>,
+    /// Instant and instance, in front of each line of one reading.
+    stamp: Vec<u8>,
 }
 
 /// What came of reading a pipe.
@@ -61,13 +65,21 @@ impl Logs {
         }
     }
 
-    /// The log of a function, opened for appending.
+    /// The log of a function, opened for appending. One that cannot be opened (a full disk, a
+    /// folder that is not ours) must not stop the function: its lines are lost, and that is said.
+    ///
+    /// # Errors
+    /// There is not even a `/dev/null`.
     pub(super) fn open(&mut self, log: &str) -> io::Result<SharedLog> {
         if let Some(file) = self.open.get(log).and_then(Weak::upgrade) {
             return Ok(file);
         }
         self.open.retain(|_, file| file.strong_count() > 0);
-        let file = LogFile::open(self.path(log))?;
+        let path = self.path(log);
+        let file = LogFile::open(path.clone()).or_else(|error| {
+            tracing::warn!(path = %path.display(), %error, "no log is kept of this replica");
+            LogFile::nowhere()
+        })?;
         let file = Rc::new(RefCell::new(file));
         self.open.insert(log.to_owned(), Rc::downgrade(&file));
         Ok(file)
@@ -98,21 +110,54 @@ impl LogFile {
             path,
             file,
             size,
+            pending: Vec::new(),
             named: true,
         })
     }
 
-    /// Appends one line. What cannot be written is lost: a full disk must not stop functions.
+    /// A log that keeps nothing.
+    fn nowhere() -> io::Result<Self> {
+        let path = PathBuf::from("/dev/null");
+        Ok(Self {
+            file: OpenOptions::new().write(true).open(&path)?,
+            path,
+            size: 0,
+            pending: Vec::new(),
+            named: false,
+        })
+    }
+
+    /// Appends one line now.
     pub(super) fn write(&mut self, instance: &str, text: &[u8]) {
-        let mut line = format!("{} {instance} ", rfc3339::nanos(SystemTime::now())).into_bytes();
-        line.extend_from_slice(text);
-        line.push(b'\n');
-        if self.size + line.len() as u64 > LOG_BYTES_MAX {
+        self.add(&stamp(instance), text);
+        self.commit();
+    }
+
+    /// Appends one line at the next [`LogFile::commit`].
+    fn add(&mut self, stamp: &[u8], text: &[u8]) {
+        self.pending.extend_from_slice(stamp);
+        self.pending.extend_from_slice(text);
+        self.pending.push(b'\n');
+        if self.pending.len() > PENDING_BYTES_MAX {
+            self.commit();
+        }
+    }
+
+    /// Writes what was added, in one call. What cannot be written is lost: a full disk must not
+    /// stop functions.
+    fn commit(&mut self) {
+        if self.pending.is_empty() {
+            return;
+        }
+        let bytes = self.pending.len() as u64;
+        if self.size + bytes > LOG_BYTES_MAX {
             self.rotate();
         }
-        if self.file.write_all(&line).is_ok() {
-            self.size += line.len() as u64;
+        if self.file.write_all(&self.pending).is_ok() {
+            self.size += bytes;
         }
+        self.pending.clear();
+        self.pending.shrink_to(PENDING_BYTES_KEPT);
     }
 
     fn rotate(&mut self) {
@@ -135,17 +180,27 @@ impl LogPipe {
             log,
             instance,
             line: Vec::new(),
+            stamp: Vec::new(),
         }
     }
 
     /// Reads what is there, at most [`READS_MAX`] times so that one function cannot hold up the
     /// others, and logs every whole line.
     pub(super) fn read(&mut self) -> PipeState {
+        // One instant for all lines of a reading: a function that prints a line per microsecond
+        // must not cost the others a clock and a write for each.
+        self.stamp = stamp(&self.instance);
+        let state = self.read_some();
+        self.log.borrow_mut().commit();
+        state
+    }
+
+    fn read_some(&mut self) -> PipeState {
         let mut bytes = [0; 16 * 1024];
         for _ in 0..READS_MAX {
             match self.pipe.read(&mut bytes) {
                 Ok(0) => {
-                    self.flush();
+                    self.end_unended();
                     return PipeState::Ended;
                 }
                 Ok(count) => self.take(&bytes[..count]),
@@ -178,16 +233,26 @@ impl LogPipe {
 
     fn end_line(&mut self) {
         let text = self.line.strip_suffix(b"\r").unwrap_or(&self.line);
-        self.log.borrow_mut().write(&self.instance, text);
+        self.log.borrow_mut().add(&self.stamp, text);
         self.line.clear();
     }
 
-    /// Logs the line that has not ended.
-    pub(super) fn flush(&mut self) {
+    fn end_unended(&mut self) {
         if !self.line.is_empty() {
             self.end_line();
         }
     }
+
+    /// Logs the line that has not ended.
+    pub(super) fn flush(&mut self) {
+        self.end_unended();
+        self.log.borrow_mut().commit();
+    }
+}
+
+/// What stands in front of a line: the instant and the instance.
+fn stamp(instance: &str) -> Vec<u8> {
+    format!("{} {instance} ", rfc3339::nanos(SystemTime::now())).into_bytes()
 }
 
 fn memchr_line_end(bytes: &[u8]) -> Option<usize> {
@@ -210,8 +275,12 @@ fn rotated(path: &Path) -> PathBuf {
 pub(super) const LOG_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// Longer lines are cut into several.
 const LINE_BYTES_MAX: usize = 64 * 1024;
-/// Reads of one pipe before the others have their turn.
-const READS_MAX: usize = 16;
+/// Lines that wait for one write; more are written in several.
+const PENDING_BYTES_MAX: usize = 1024 * 1024;
+/// Memory that a log keeps for the next lines.
+const PENDING_BYTES_KEPT: usize = 64 * 1024;
+/// Reads of one pipe before orders and the other pipes have their turn.
+const READS_MAX: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -267,6 +336,30 @@ mod tests {
             while pipe.read() == PipeState::Open {}
             assert_eq!(lines(folder.path(), "a.b.log").len(), expected);
         }
+    }
+
+    #[test]
+    fn many_short_lines_are_written_together_and_kept_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut logs = Logs::new(folder.path().to_owned());
+        let text: String = (0..20_000).map(|i| format!("{i}\n")).collect();
+        let mut pipe = pipe_of(folder.path(), &mut logs, text.as_bytes());
+        while pipe.read() == PipeState::Open {}
+        let kept = lines(folder.path(), "a.b.log");
+        assert_eq!(kept.len(), 20_000);
+        assert!(
+            (0..)
+                .zip(&kept)
+                .all(|(i, line)| *line == format!("a-1 {i}"))
+        );
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_opened_is_done_without() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut logs = Logs::new(folder.path().join("is not there"));
+        logs.open("a.b").unwrap().borrow_mut().write("a-1", b"lost");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

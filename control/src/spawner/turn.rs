@@ -53,10 +53,12 @@ impl Spawner {
                 drain(signals)?;
                 self.report_ended(socket)?;
             }
-            self.read_logs(&ready.pipes);
+            // Logs after orders: a deploy does not wait for what others print. Pipes that an
+            // order added stand behind the others, and are read at the next turn.
             if ready.socket && !self.read_orders(socket)? {
                 return Ok(());
             }
+            self.read_logs(&ready.pipes);
         }
     }
 

@@ -34,7 +34,16 @@ pub(super) enum CommandLineError {
     /// A byte no argument can carry.
     #[error("has a NUL byte")]
     Nul,
+    /// A word that execve(2) refuses.
+    #[error("has a word of {WORD_BYTES_MAX} bytes or more")]
+    TooLong,
+    /// The first word is empty.
+    #[error("names no program: its first word is empty")]
+    NoProgram,
 }
+
+/// `MAX_ARG_STRLEN` of execve(2), the NUL included: 32 pages.
+const WORD_BYTES_MAX: usize = 128 * 1024;
 
 impl CommandLine {
     pub(super) fn parse(text: &str) -> Result<Self, CommandLineError> {
@@ -65,9 +74,17 @@ impl CommandLine {
         if splitter.words.is_empty() {
             return Err(CommandLineError::Empty);
         }
-        Ok(Self {
+        let line = Self {
             words: splitter.words,
-        })
+        };
+        let words = line.words(None);
+        if words.iter().any(|word| word.len() >= WORD_BYTES_MAX) {
+            return Err(CommandLineError::TooLong);
+        }
+        if words.first().is_none_or(String::is_empty) {
+            return Err(CommandLineError::NoProgram);
+        }
+        Ok(line)
     }
 
     /// The words, with the port put in; without one `$PORT` stays as it stands.
@@ -231,6 +248,9 @@ mod tests {
     fn malformed_lines_are_refused() {
         for (text, error) in [
             ("", CommandLineError::Empty),
+            ("\"\"", CommandLineError::NoProgram),
+            ("'' cat", CommandLineError::NoProgram),
+            (&"v".repeat(WORD_BYTES_MAX), CommandLineError::TooLong),
             (" \t\n", CommandLineError::Empty),
             ("a 'b", CommandLineError::Unterminated("single")),
             ("a \"b", CommandLineError::Unterminated("double")),

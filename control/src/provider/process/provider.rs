@@ -126,6 +126,10 @@ impl Shared {
     }
 
     fn load_one(&self, stored: Stored) -> Result<(), ProviderError> {
+        if stored.replicas > REPLICAS_MAX {
+            let rule = format!("{}: must be at most {REPLICAS_MAX}", stored.replicas);
+            return Err(Invalid::new("replicas", rule).into());
+        }
         let (id, current) = self.parse(stored.deployment)?;
         let mut state = State::new(current, stored.replicas, stored.created_at);
         // A fallback that cannot be run any more would not help.
