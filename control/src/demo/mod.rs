@@ -126,6 +126,7 @@ fn functions(binary: &str) -> [Deployment; 3] {
 fn tell(running: &Running) {
     let gateway = format!("http://{}", running.listen);
     let metrics = format!("http://{}/metrics", running.metrics_listen);
+    let deploy = r#"{"service":"upper","image":"","envProcess":"tr a-z A-Z"}"#;
     println!(
         "Ringway serves on {gateway} with three functions. Try:
 
@@ -134,8 +135,7 @@ fn tell(running: &Running) {
   curl -N {gateway}/function/ticks
   curl {gateway}/system/functions
   curl {gateway}/system/scale-function/hello -d '{{\"serviceName\":\"hello\",\"replicas\":3}}'
-  curl {gateway}/system/functions -d '{{\"service\":\"upper\",\"image\":\"\",\"envProcess\":\"tr a-z \
-A-Z\"}}'
+  curl {gateway}/system/functions -d '{deploy}'
   curl {metrics}
   faas-cli list --gateway {gateway}
 

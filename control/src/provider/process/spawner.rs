@@ -29,7 +29,8 @@ pub struct Launched {
 }
 
 impl Launched {
-    /// Re-executes this binary as the spawner, which removes `runtime` and `discard` at its end. Must come before the first shard starts.
+    /// Re-executes this binary as the spawner, which removes `runtime` and `discard` at its end.
+    /// Must come before the first shard starts.
     ///
     /// # Errors
     /// The process cannot be started.
