@@ -52,7 +52,8 @@ pub(crate) fn fail(error: &dyn std::error::Error) -> ExitCode {
 /// The settings as typed: the flag, else the variable.
 fn given(matches: &ArgMatches, key: Key) -> Option<Given> {
     let shape = key.shape();
-    let text = matches.get_one::<String>(shape.flag)?.clone();
+    // An error is a flag that this command does not have.
+    let text = matches.try_get_one::<String>(shape.flag).ok()??.clone();
     let name = match matches.value_source(shape.flag)? {
         ValueSource::CommandLine => format!("--{}", shape.flag),
         _ => shape.variable.to_owned(),
@@ -80,7 +81,12 @@ fn command() -> Command {
         .subcommand(
             Command::new("demo")
                 .about("Serves on loopback from a temporary folder, with three functions")
-                .args(settings()),
+                .args(
+                    Key::ALL
+                        .into_iter()
+                        .filter(|k| demo::takes(*k))
+                        .map(argument),
+                ),
         )
 }
 

@@ -33,6 +33,15 @@ enum DemoError {
     Deploy(#[from] ProviderError),
 }
 
+/// Whether the demo has this setting: where its state lies, and that it is open to whoever is on
+/// this machine, and to nobody else, is what makes it the demo.
+pub(crate) const fn takes(key: Key) -> bool {
+    !matches!(
+        key,
+        Key::Data | Key::Insecure | Key::BasicAuth | Key::SecretMountPath
+    )
+}
+
 /// Serves the demo until a signal.
 pub(crate) fn run(given: impl Fn(Key) -> Option<Given>, around: Surroundings) -> ExitCode {
     let private = Permissions::from_mode(0o700);
@@ -51,8 +60,7 @@ pub(crate) fn run(given: impl Fn(Key) -> Option<Given>, around: Surroundings) ->
             name: key.to_string(),
             text: data.clone(),
         }),
-        // Everything stays on loopback, open to whoever is on this machine.
-        Key::Insecure | Key::BasicAuth => None,
+        key if !takes(key) => None,
         Key::Log => given(key).or_else(|| {
             Some(Given {
                 name: key.to_string(),
