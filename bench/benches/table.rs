@@ -25,7 +25,7 @@ fn spec(i: usize) -> FunctionSpec {
 fn lookup(c: &mut Criterion) {
     let mut group = c.benchmark_group("lookup");
     for size in [10usize, 1_000, 100_000] {
-        let publisher = Publisher::detached();
+        let publisher = Publisher::new(1);
         publisher.publish((0..size).map(|i| Change::Put(spec(i))));
         let table = publisher.current();
         for (form, suffix) in [("name", ""), ("name.namespace", ".openfaas-fn")] {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use ringway_proxy::{
     AccessLog, Address, Change, Config, DriverChoice, FunctionId, FunctionSpec, Gateway, HalfClose,
-    Name, NoDemand, Settings,
+    Name, NoDemand, Publisher, Settings,
 };
 
 fn main() {
@@ -27,11 +27,11 @@ fn main() {
         eprintln!("usage: static <listen address> [<name>=<function's address> …]");
         return;
     };
-    match Gateway::start(config(listen), Arc::new(NoDemand)) {
+    let shards = std::thread::available_parallelism().map_or(1, Into::into);
+    let publisher = Publisher::new(shards);
+    publisher.publish(functions.into_iter().map(Change::Put));
+    match Gateway::start(config(listen), publisher, Arc::new(NoDemand)) {
         Ok(gateway) => {
-            gateway
-                .publisher()
-                .publish(functions.into_iter().map(Change::Put));
             let driver = gateway.driver().driver.name();
             println!("listening on http://{} with {driver}", gateway.local_addr());
             loop {
@@ -62,7 +62,6 @@ fn config(listen: SocketAddr) -> Config {
         listen,
         // Nobody listens there: everything but /function answers 503.
         fallback: std::env::temp_dir().join("no-control-plane.sock"),
-        shards: std::thread::available_parallelism().map_or(1, Into::into),
         driver: DriverChoice::Auto,
         served_by: concat!("ringway/", env!("CARGO_PKG_VERSION")).to_owned(),
         upstream_timeout: Duration::from_secs(60),

@@ -11,8 +11,6 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Unix socket of the control plane: every request that is not `/function/<name>…` goes there.
     pub fallback: PathBuf,
-    /// Number of shards (threads), at least 1.
-    pub shards: usize,
     /// Which I/O driver to use.
     pub driver: DriverChoice,
     /// Value of `X-Served-By` on replies.

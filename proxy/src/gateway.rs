@@ -109,14 +109,19 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {}
 
 impl Gateway {
-    /// Binds, starts the shards and returns once all of them accept.
+    /// Binds, starts the shards of `publisher` and returns once all of them accept. What was
+    /// published before is served from the first request on.
     ///
     /// # Errors
     /// The address is taken or not ours, `io_uring` was demanded and is refused, or threads
     /// cannot be made.
-    pub fn start(config: Config, demand: Arc<dyn Demand>) -> Result<Self, StartError> {
+    pub fn start(
+        config: Config,
+        publisher: Publisher,
+        demand: Arc<dyn Demand>,
+    ) -> Result<Self, StartError> {
         let choice = runtime::choose(config.driver).map_err(StartError::Driver)?;
-        let count = config.shards.max(1);
+        let count = publisher.shards();
         let listeners =
             bind_all(config.listen, count).map_err(|e| StartError::Listen(config.listen, e))?;
         let address = listeners
@@ -128,7 +133,6 @@ impl Gateway {
             .connections_max
             .unwrap_or_else(|| limits::connections_max(descriptors))
             .max(count);
-        let publisher = Publisher::new(count);
         let config = Arc::new(config);
         let (ready, started) = mpsc::channel();
         let mut shards = Vec::with_capacity(count);

@@ -2,7 +2,7 @@
 //! and streams to pooled upstream connections. Everything else goes to one Unix socket.
 //!
 //! Knows monoio and HTTP/1.1; never knows tokio or the control plane. The paved path is
-//! [`Gateway::start`] with a [`Config`], then [`Gateway::publisher`].
+//! [`Publisher::new`], then [`Gateway::start`] with a [`Config`].
 
 #[doc(hidden)]
 pub mod http;

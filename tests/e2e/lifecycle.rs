@@ -357,3 +357,23 @@ fn functions_get_signals_as_a_shell_would_give_them() {
     });
     assert!(started.elapsed() < Duration::from_secs(8));
 }
+
+#[test]
+fn a_restart_knows_its_functions_from_the_first_request_on() {
+    let mut gateway = Gateway::start();
+    gateway.deploy_ready(&Deployment::vice("vice"), 1);
+    gateway.kill();
+    let address = gateway.address;
+    let caller = std::thread::spawn(move || {
+        eventually("an answer", Duration::from_secs(20), || {
+            // Refused until the port is open; from then on every answer counts.
+            Some(
+                request(address, "GET", "/function/vice/x", &[], b"")
+                    .ok()?
+                    .status,
+            )
+        })
+    });
+    gateway.restart();
+    assert_eq!(caller.join().unwrap(), 200);
+}

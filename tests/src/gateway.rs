@@ -110,8 +110,10 @@ impl Gateway {
     }
 
     fn launch(&mut self) {
-        self.address.set_port(free_port());
-        self.metrics.set_port(free_port());
+        if self.address.port() == 0 {
+            self.address.set_port(free_port());
+            self.metrics.set_port(free_port());
+        }
         let mut command = command();
         command
             .env("RINGWAY_LISTEN", self.address.to_string())
@@ -169,7 +171,7 @@ impl Gateway {
         }
     }
 
-    /// Starts it again on the same data folder (other ports).
+    /// Starts it again on the same data folder and ports.
     pub fn restart(&mut self) {
         self.kill();
         // The folder's lock goes with the last process that holds it.

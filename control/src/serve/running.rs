@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use ringway_proxy::metrics::Snapshot;
-use ringway_proxy::{Config, Demand, DriverReport, FunctionId, Gateway, NoDemand};
+use ringway_proxy::{Config, Demand, DriverReport, FunctionId, Gateway, NoDemand, Publisher};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::Runtime;
@@ -105,14 +105,17 @@ impl Running {
 
         let (demand, wanted) = demand(settings.scale_from_zero);
         let listen = usable(settings.listen);
-        let gateway = Gateway::start(config(&settings, listen, socket.clone()), demand)?;
+        // Stored functions are in the table before the first request can come.
+        let publisher = Publisher::new(settings.shards);
+        let board = Arc::new(Board::new(publisher.clone(), settings.namespace.clone()));
+        runtime.block_on(async { provider.watch(Arc::clone(&board) as _) });
+        let config = config(&settings, listen, socket.clone());
+        let gateway = Gateway::start(config, publisher, demand)?;
         let listen = gateway.local_addr();
         let driver = driver(&gateway.driver());
-        let board = Arc::new(Board::new(gateway.publisher(), settings.namespace.clone()));
         let gateway: SharedGateway = Arc::new(Mutex::new(Some(gateway)));
         let (api, facts) = routes(&gateway, &provider, &board, &settings);
         runtime.block_on(async {
-            provider.watch(board);
             tokio::spawn(wake(provider.clone(), wanted));
             tokio::spawn(supervise(socket, control, api::router(Arc::clone(&api))));
             tokio::spawn(async move { axum::serve(metrics, metrics::router(facts)).await });
@@ -181,7 +184,6 @@ fn config(settings: &Settings, listen: SocketAddr, fallback: PathBuf) -> Config 
     Config {
         listen,
         fallback,
-        shards: settings.shards,
         driver: settings.driver,
         served_by: format!("ringway/{}", env!("CARGO_PKG_VERSION")),
         upstream_timeout: settings.upstream_timeout,

@@ -53,7 +53,10 @@ struct Ledger {
 }
 
 impl Publisher {
-    pub(crate) fn new(shards: usize) -> Self {
+    /// An empty table for a gateway of `shards` shards (threads); 0 counts as 1.
+    #[must_use]
+    pub fn new(shards: usize) -> Self {
+        let shards = shards.max(1);
         Self {
             shared: Arc::new(Shared {
                 generation: AtomicU64::new(0),
@@ -65,10 +68,9 @@ impl Publisher {
         }
     }
 
-    /// A publisher without a gateway: nobody is told of its tables.
-    #[must_use]
-    pub fn detached() -> Self {
-        Self::new(1)
+    /// The number of shards it was made for.
+    pub(crate) fn shards(&self) -> usize {
+        self.shared.shards
     }
 
     /// Applies `changes` in order, as one new table. Costs O(functions).
