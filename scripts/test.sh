@@ -42,6 +42,7 @@ if [ "$long" = 1 ]; then
   step "long runs"
   limit 7200 scripts/main_job.sh --long
   cargo bench --package ringway-bench --locked
+  cargo run --release --quiet --package ringway-bench --locked --example lookup_by_size
 fi
 echo
 echo "all passed"
