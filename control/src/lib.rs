@@ -9,7 +9,8 @@
 //! - [`metrics`]: the Prometheus listener.
 //! - `spawner` and `watchdog`: processes of their own, which this binary becomes when told to.
 //!
-//! It knows tokio and never the runtime of the shards, and sees of the data plane only what that crate exports.
+//! It knows tokio and never the runtime of the shards, and sees of the data plane only what that
+//! crate exports.
 
 pub mod api;
 pub mod cli;
