@@ -1,7 +1,7 @@
 //! What a provider observes becomes the data plane's table: the only maker of its rows.
 
 use dashmap::DashMap;
-use ringway_proxy::{Change, FunctionId, FunctionSpec, Publisher};
+use ringway_proxy::{Change, Forward, FunctionId, FunctionSpec, Publisher};
 
 use crate::name::{self, Namespace};
 use crate::provider::{Observed, Observer, Row};
@@ -63,9 +63,9 @@ impl Observer for Board {
 fn spec(row: Row, default_namespace: &Namespace) -> FunctionSpec {
     FunctionSpec {
         bare_alias: row.id.namespace.as_str() == default_namespace.as_str(),
-        authority: name::full(&row.id),
+        authority: name::full(&row.id).into(),
         id: row.id,
-        path_prefix: None,
+        forward: Forward::Trimmed,
         endpoints: row.endpoints,
         settings: row.settings,
     }
@@ -92,8 +92,8 @@ mod tests {
             replicas: 1,
         };
         let spec = spec(row.clone(), &namespace);
-        assert_eq!(spec.authority, "cat.openfaas-fn");
-        assert!(spec.bare_alias && spec.path_prefix.is_none());
+        assert_eq!(&*spec.authority, "cat.openfaas-fn");
+        assert!(spec.bare_alias && spec.forward == Forward::Trimmed);
         assert_eq!(
             (spec.settings, spec.endpoints),
             (settings, row.endpoints.clone())

@@ -28,4 +28,4 @@ pub use demand::{Demand, NoDemand};
 pub use fault::{Reject, RetryRule};
 pub use gateway::{Driver, DriverReport, Gateway, StartError, ipv4_wildcard};
 pub use name::{Name, NameError};
-pub use table::{Address, Change, FunctionId, FunctionSpec, Publisher, Retry, Settings};
+pub use table::{Address, Change, Forward, FunctionId, FunctionSpec, Publisher, Retry, Settings};

@@ -20,7 +20,8 @@ use crate::http::{Framing, RequestHead, ResponseHead, Version};
 pub struct ToFunction<'a> {
     /// Put in front of `rest`; often empty.
     pub prefix: &'a [u8],
-    /// Raw path after the function's name; sent as `/` when empty.
+    /// The client's own bytes of the path, all of them or those after the function's name; sent
+    /// as `/` when empty.
     pub rest: &'a [u8],
     /// `Host`.
     pub host: &'a [u8],

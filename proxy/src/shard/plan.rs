@@ -11,7 +11,7 @@ use crate::metrics::PATH_BYTES;
 use crate::route::{Route, route};
 use crate::shard::Shard;
 use crate::shard::conn::Conn;
-use crate::table::FunctionRef;
+use crate::table::{Forward, FunctionRef};
 
 /// A request that will be forwarded. Small: it lives across every await of its exchange.
 pub(crate) struct Plan {
@@ -175,10 +175,11 @@ pub(crate) fn plan(conn: &Conn, bytes: &[u8], start_micros: u64) -> Result<Plan,
                 let text = "no function of this name is deployed";
                 return Err(local(&head, stamp, 404, text, None));
             };
+            let (prefix, rest) = sent_path(&function.forward, head.path, rest);
             let to = ToFunction {
-                prefix: function.path_prefix.as_deref().unwrap_or_default(),
+                prefix,
                 rest,
-                host: &function.authority,
+                host: function.authority.as_bytes(),
                 peer: conn.peer_ip,
                 peer_is_trusted: conn.trusted,
                 call_id: stamp.call_id(),
@@ -225,6 +226,15 @@ pub(crate) fn plan(conn: &Conn, bytes: &[u8], start_micros: u64) -> Result<Plan,
         wants_trailers: head.wants_trailers,
         stamp,
     })
+}
+
+/// The path a function is sent, in two pieces: what is put in front, and the client's own bytes.
+/// `rest` is the end of `path` behind the function's name.
+fn sent_path<'p>(forward: &'p Forward, path: &'p [u8], rest: &'p [u8]) -> (&'p [u8], &'p [u8]) {
+    match forward {
+        Forward::Trimmed => (b"", rest),
+        Forward::Kept { prefix } => (prefix.as_bytes(), path),
+    }
 }
 
 fn local(
@@ -311,6 +321,30 @@ fn decimal(n: u64, out: &mut [u8; 20]) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_is_trimmed_or_kept_byte_for_byte() {
+        let kept = |prefix: &str| Forward::Kept {
+            prefix: prefix.into(),
+        };
+        for rest in [
+            "",
+            "/",
+            "/a%2Fb;c//d",
+            "/%E2%82%AC/\u{20ac}",
+            "//",
+            "/.../%2f",
+        ] {
+            let path = format!("/function/x.ns{rest}");
+            let sent = |forward: &Forward| {
+                let (prefix, own) = sent_path(forward, path.as_bytes(), rest.as_bytes());
+                String::from_utf8([prefix, own].concat()).unwrap()
+            };
+            assert_eq!(sent(&Forward::Trimmed), rest);
+            assert_eq!(sent(&kept("")), path);
+            assert_eq!(sent(&kept("/base/v1")), format!("/base/v1{path}"));
+        }
+    }
 
     #[test]
     fn uuids_have_their_form() {

@@ -11,4 +11,4 @@ pub use publish::{Change, Publisher};
 pub(crate) use publish::{Doorbell, Reader};
 pub use snapshot::{Endpoint, Function, Table};
 pub(crate) use snapshot::{FunctionRef, Held};
-pub use spec::{Address, FunctionId, FunctionSpec, Retry, Settings};
+pub use spec::{Address, Forward, FunctionId, FunctionSpec, Retry, Settings};

@@ -212,7 +212,7 @@ impl Reader {
 mod tests {
     use super::*;
     use crate::name::Name;
-    use crate::table::spec::Settings;
+    use crate::table::spec::{Forward, Settings};
 
     fn spec(name: &str, ports: &[u16]) -> FunctionSpec {
         FunctionSpec {
@@ -222,7 +222,7 @@ mod tests {
             },
             bare_alias: true,
             authority: name.into(),
-            path_prefix: None,
+            forward: Forward::Trimmed,
             endpoints: ports
                 .iter()
                 .map(|p| Address::Tcp(([127, 0, 0, 1], *p).into()))

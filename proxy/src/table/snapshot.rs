@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use crate::metrics::FunctionCounters;
-use crate::table::spec::{Address, FunctionId, FunctionSpec, Settings};
+use crate::table::spec::{Address, Forward, FunctionId, FunctionSpec, Settings};
 
 /// An immutable map from the name in a path to a function.
 #[derive(Debug, Default)]
@@ -23,9 +23,9 @@ pub struct Function {
     /// Name and namespace.
     pub id: FunctionId,
     /// `Host` of the requests sent to it.
-    pub(crate) authority: Box<[u8]>,
-    /// See [`FunctionSpec::path_prefix`].
-    pub(crate) path_prefix: Option<Box<[u8]>>,
+    pub(crate) authority: Arc<str>,
+    /// Which path they have.
+    pub(crate) forward: Forward,
     /// Replicas that are ready; empty parks the callers.
     pub(crate) endpoints: Box<[Endpoint]>,
     /// Limits and policies.
@@ -164,8 +164,8 @@ impl Function {
     ) -> Self {
         Self {
             id: spec.id,
-            authority: spec.authority.into_bytes().into_boxed_slice(),
-            path_prefix: spec.path_prefix.map(|p| p.into_bytes().into_boxed_slice()),
+            authority: spec.authority,
+            forward: spec.forward,
             endpoints,
             settings: spec.settings,
             demanded: AtomicBool::new(false),
