@@ -3,7 +3,9 @@
 //! **Invariant:** a [`Table`] never changes once published; the only door to one is
 //! [`Publisher`]. Shards read through a [`Reader`]: one atomic load per request.
 
+mod ledger;
 mod publish;
+mod slots;
 mod snapshot;
 mod spec;
 

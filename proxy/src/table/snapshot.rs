@@ -15,6 +15,15 @@ pub struct Table {
     /// Keys are `name` (default namespace only) and `name.namespace`; values index `functions`.
     names: HashMap<Box<[u8]>, u32>,
     functions: Box<[Arc<Function>]>,
+    /// By endpoint slot: its owner's serial, 0 when nobody owns it.
+    pub(crate) serials: Box<[u64]>,
+}
+
+/// One function as the ledger keeps it.
+pub(super) struct Row {
+    /// See [`FunctionSpec::bare_alias`].
+    pub(super) bare_alias: bool,
+    pub(super) function: Arc<Function>,
 }
 
 /// One function's row.
@@ -45,10 +54,20 @@ pub(crate) struct FunctionShared {
     pub(crate) inflight: AtomicU32,
 }
 
-/// One replica.
+impl FunctionShared {
+    pub(super) fn new(shards: usize) -> Self {
+        Self {
+            counters: FunctionCounters::new(shards),
+            inflight: AtomicU32::new(0),
+        }
+    }
+}
+
+/// One address that functions are reached at: a replica, or the provider of many functions.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
-    /// Dense index into the shards' endpoint state; reused after a removal.
+    /// Dense index into the shards' endpoint state, the same for every function that uses the
+    /// address; reused after its last user is gone.
     pub(crate) slot: u32,
     /// Never reused: tells a slot's present owner from an earlier one.
     pub(crate) serial: u64,
@@ -68,11 +87,6 @@ impl Table {
         self.names.get(name).copied()
     }
 
-    /// Every endpoint of every function.
-    pub(crate) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
-        self.functions.iter().flat_map(|f| f.endpoints.iter())
-    }
-
     /// Number of routable names (aliases count).
     #[must_use]
     pub fn len(&self) -> usize {
@@ -85,23 +99,26 @@ impl Table {
         self.names.is_empty()
     }
 
-    pub(crate) fn build<'a>(
-        functions: impl ExactSizeIterator<Item = &'a (bool, Arc<Function>)>,
+    pub(super) fn build<'a>(
+        rows: impl ExactSizeIterator<Item = &'a Row>,
+        serials: Box<[u64]>,
     ) -> Self {
-        let mut names = HashMap::with_capacity(functions.len().saturating_mul(2));
-        let mut rows = Vec::with_capacity(functions.len());
-        for (index, (bare_alias, function)) in (0u32..).zip(functions) {
+        let mut names = HashMap::with_capacity(rows.len().saturating_mul(2));
+        let mut functions = Vec::with_capacity(rows.len());
+        for (index, row) in (0u32..).zip(rows) {
+            let function = &row.function;
             let id = &function.id;
             let full = format!("{}.{}", id.name, id.namespace);
             names.insert(full.into_bytes().into_boxed_slice(), index);
-            if *bare_alias {
+            if row.bare_alias {
                 names.insert(id.name.as_str().as_bytes().into(), index);
             }
-            rows.push(Arc::clone(function));
+            functions.push(Arc::clone(function));
         }
         Self {
             names,
-            functions: rows.into_boxed_slice(),
+            functions: functions.into_boxed_slice(),
+            serials,
         }
     }
 }
