@@ -224,6 +224,7 @@ impl Gateway {
                 .iter()
                 .map(|f| FunctionSnapshot::of(f))
                 .collect(),
+            unknown: self.publisher.unknown().map(|f| FunctionSnapshot::of(&f)),
             shards: self
                 .shards
                 .iter()

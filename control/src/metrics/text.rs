@@ -312,6 +312,7 @@ mod tests {
         };
         let snapshot = Snapshot {
             functions: vec![function],
+            unknown: None,
             shards: vec![shard.clone(), shard],
         };
         render(&snapshot, &[("cat.openfaas-fn".to_owned(), 4)], "epoll")

@@ -10,6 +10,9 @@ use crate::table::{Function, FunctionId};
 pub struct Snapshot {
     /// One entry per published function, in order of name and namespace.
     pub functions: Vec<FunctionSnapshot>,
+    /// The calls of all names that no function has, if they have a row
+    /// ([`Change::PutUnknown`](crate::Change::PutUnknown)).
+    pub unknown: Option<FunctionSnapshot>,
     /// One entry per shard.
     pub shards: Vec<ShardSnapshot>,
 }

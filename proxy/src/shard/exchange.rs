@@ -149,8 +149,7 @@ fn refresh(conn: &Conn, plan: &mut Plan) -> bool {
     let Target::Function(function) = &mut plan.target else {
         return true;
     };
-    let name = format!("{}.{}", function.id.name, function.id.namespace);
-    match FunctionRef::find(&conn.shard.table(), name.as_bytes()) {
+    match function.newest(&conn.shard.table()) {
         Some(newest) => {
             *function = newest;
             true
@@ -166,6 +165,10 @@ async fn wait_for_endpoint(conn: &Conn, plan: &mut Plan) -> Result<(), Option<Fa
     };
     if !function.endpoints.is_empty() {
         return Ok(());
+    }
+    if function.is_catch_all() {
+        // Nobody could be told which of the unknown names is wanted.
+        return Err(Some(Failure::Unreachable));
     }
     let shard = conn.shard;
     let counters = function.shared.counters.shard(shard.index);

@@ -170,7 +170,7 @@ pub(crate) fn plan(conn: &Conn, bytes: &[u8], start_micros: u64) -> Result<Plan,
     scratch.clear();
     let target = match route(head.path) {
         Route::Function { name, rest } => {
-            let Some(function) = FunctionRef::find(&shard.table(), name) else {
+            let Some(function) = FunctionRef::route(&shard.table(), name) else {
                 shard.counters.reject(Reject::UnknownFunction);
                 let text = "no function of this name is deployed";
                 return Err(local(&head, stamp, 404, text, None));

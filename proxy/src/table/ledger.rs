@@ -11,6 +11,8 @@ use crate::table::spec::{FunctionId, FunctionSpec};
 #[derive(Default)]
 pub(super) struct Ledger {
     rows: BTreeMap<FunctionId, Row>,
+    /// The row of every name that is not among them.
+    unknown: Option<Row>,
     slots: Slots,
 }
 
@@ -29,9 +31,28 @@ impl Ledger {
         }
     }
 
+    /// Sets or replaces the row of the names that no function has.
+    pub(super) fn put_unknown(&mut self, spec: FunctionSpec, shards: usize) {
+        let old = self.unknown.take().map(|row| row.function);
+        self.unknown = Some(self.row(spec, old.as_deref(), shards));
+    }
+
+    pub(super) fn remove_unknown(&mut self) {
+        if let Some(row) = self.unknown.take() {
+            self.slots.release(&row.function.endpoints);
+        }
+    }
+
     /// The rows as they stand now, as a table.
     pub(super) fn table(&self) -> Table {
-        Table::build(self.rows.values(), self.slots.serials())
+        let unknown = self.unknown.as_ref();
+        Table::build(self.rows.values(), unknown, self.slots.serials())
+    }
+
+    /// The row of the names that no function has.
+    pub(super) fn unknown(&self) -> Option<Arc<Function>> {
+        let row = self.unknown.as_ref();
+        row.map(|row| Arc::clone(&row.function))
     }
 
     /// In order of name and namespace.

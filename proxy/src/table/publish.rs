@@ -18,8 +18,15 @@ use crate::table::spec::{FunctionId, FunctionSpec};
 pub enum Change {
     /// Adds a function, or replaces its row.
     Put(FunctionSpec),
-    /// Removes a function: new requests get 404, parked ones too; those in flight finish.
+    /// Removes a function: new requests get 404 (or the row of unknown names), parked ones 404;
+    /// those in flight finish.
     Remove(FunctionId),
+    /// Sets, or replaces, the one row for every valid name that no function has. Its `id` and
+    /// `bare_alias` route nothing, its calls are counted apart from the functions', and it never
+    /// parks: without an endpoint the answer is 502.
+    PutUnknown(FunctionSpec),
+    /// Removes that row: unknown names get 404 again.
+    RemoveUnknown,
 }
 
 /// Wakes a shard so that parked requests look at the new table.
@@ -70,6 +77,8 @@ impl Publisher {
             match change {
                 Change::Put(spec) => ledger.put(spec, self.shared.shards),
                 Change::Remove(id) => ledger.remove(&id),
+                Change::PutUnknown(spec) => ledger.put_unknown(spec, self.shared.shards),
+                Change::RemoveUnknown => ledger.remove_unknown(),
             }
         }
         let table = Arc::new(ledger.table());
@@ -91,6 +100,12 @@ impl Publisher {
     #[must_use]
     pub fn functions(&self) -> Vec<Arc<Function>> {
         self.shared.ledger.lock().functions()
+    }
+
+    /// The row of unknown names, if one is set.
+    #[must_use]
+    pub fn unknown(&self) -> Option<Arc<Function>> {
+        self.shared.ledger.lock().unknown()
     }
 
     pub(crate) fn subscribe(&self, bell: Arc<dyn Doorbell>) {
@@ -130,6 +145,7 @@ impl Reader {
 mod tests {
     use super::*;
     use crate::name::Name;
+    use crate::table::FunctionRef;
     use crate::table::spec::{Address, Forward, Settings};
 
     fn spec(name: &str, ports: &[u16]) -> FunctionSpec {
@@ -192,6 +208,57 @@ mod tests {
             "freed slots are used again"
         );
         assert_ne!(b.endpoints[0].serial, before.endpoints[0].serial);
+    }
+
+    #[test]
+    fn unknown_names_have_a_row_of_their_own() {
+        let publisher = Publisher::new(1);
+        let mut reader = publisher.reader();
+        let mut at = |name: &[u8]| {
+            let found = FunctionRef::route(reader.table().0, name);
+            found.map(|f| (f.id.name.to_string(), f.is_catch_all()))
+        };
+        publisher.publish([Change::Put(spec("a", &[1]))]);
+        assert_eq!(at(b"b"), None);
+        publisher.publish([Change::PutUnknown(spec("any", &[1]))]);
+        assert_eq!(at(b"a"), Some(("a".into(), false)));
+        assert_eq!(at(b"b"), Some(("any".into(), true)));
+        assert_eq!(at(b"any"), Some(("any".into(), true)));
+        let before = publisher.unknown().unwrap();
+        before.shared.counters.shard(0).started.add(1);
+        publisher.publish([Change::PutUnknown(spec("any", &[]))]);
+        let after = publisher.unknown().unwrap();
+        assert_eq!(after.shared.counters.started(), 1, "its counters live on");
+        assert!(
+            publisher
+                .functions()
+                .iter()
+                .all(|f| f.id.name.as_str() == "a")
+        );
+        publisher.publish([Change::Remove(before.id.clone())]);
+        assert!(publisher.unknown().is_some(), "its id routes nothing");
+        publisher.publish([Change::RemoveUnknown, Change::Remove(spec("a", &[]).id)]);
+        assert_eq!((at(b"b"), at(b"a")), (None, None));
+        assert!(publisher.unknown().is_none());
+        assert_eq!(*publisher.current().serials, [0]);
+    }
+
+    #[test]
+    fn a_removed_name_is_not_found_again_as_unknown() {
+        let publisher = Publisher::new(1);
+        let mut reader = publisher.reader();
+        publisher.publish([
+            Change::Put(spec("a", &[])),
+            Change::PutUnknown(spec("any", &[1])),
+        ]);
+        let held = FunctionRef::route(reader.table().0, b"a").unwrap();
+        let unknown = FunctionRef::route(reader.table().0, b"b").unwrap();
+        publisher.publish([Change::Remove(held.id.clone())]);
+        let table = reader.table().0;
+        assert!(held.newest(table).is_none());
+        assert!(unknown.newest(table).is_some_and(|f| f.is_catch_all()));
+        publisher.publish([Change::RemoveUnknown]);
+        assert!(unknown.newest(reader.table().0).is_none());
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub struct Table {
     /// Keys are `name` (default namespace only) and `name.namespace`; values index `functions`.
     names: HashMap<Box<[u8]>, u32>,
     functions: Box<[Arc<Function>]>,
+    /// The index of the row of unknown names: the last one, if there is one.
+    unknown: Option<u32>,
     /// By endpoint slot: its owner's serial, 0 when nobody owns it.
     pub(crate) serials: Box<[u64]>,
 }
@@ -96,15 +98,16 @@ impl Table {
     /// Whether the table routes nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
+        self.functions.is_empty()
     }
 
     pub(super) fn build<'a>(
         rows: impl ExactSizeIterator<Item = &'a Row>,
+        unknown: Option<&Row>,
         serials: Box<[u64]>,
     ) -> Self {
         let mut names = HashMap::with_capacity(rows.len().saturating_mul(2));
-        let mut functions = Vec::with_capacity(rows.len());
+        let mut functions = Vec::with_capacity(rows.len().saturating_add(1));
         for (index, row) in (0u32..).zip(rows) {
             let function = &row.function;
             let id = &function.id;
@@ -115,8 +118,13 @@ impl Table {
             }
             functions.push(Arc::clone(function));
         }
+        let unknown = unknown.map(|row| {
+            functions.push(Arc::clone(&row.function));
+            (functions.len() - 1) as u32
+        });
         Self {
             names,
+            unknown,
             functions: functions.into_boxed_slice(),
             serials,
         }
@@ -156,12 +164,32 @@ pub(crate) struct FunctionRef {
 }
 
 impl FunctionRef {
-    pub(crate) fn find(table: &Held, name: &[u8]) -> Option<Self> {
-        let index = table.index(name)?;
-        Some(Self {
+    /// The function of a valid name, or the row of unknown names.
+    pub(crate) fn route(table: &Held, name: &[u8]) -> Option<Self> {
+        let index = table.index(name).or(table.unknown)?;
+        Some(Self::at(table, index))
+    }
+
+    /// This function's row in a newer table; `None` when it was removed, even if its name is an
+    /// unknown one by now.
+    pub(crate) fn newest(&self, table: &Held) -> Option<Self> {
+        if self.is_catch_all() {
+            return Some(Self::at(table, table.unknown?));
+        }
+        let name = format!("{}.{}", self.id.name, self.id.namespace);
+        Some(Self::at(table, table.index(name.as_bytes())?))
+    }
+
+    /// Whether this is the row of unknown names.
+    pub(crate) fn is_catch_all(&self) -> bool {
+        self.table.unknown == Some(self.index)
+    }
+
+    fn at(table: &Held, index: u32) -> Self {
+        Self {
             table: table.clone(),
             index,
-        })
+        }
     }
 }
 
