@@ -46,6 +46,9 @@ pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 pub const LINGER_BYTES_MAX: usize = 256 * 1024;
 /// Age of an exchange at which the client's absence is looked for.
 pub const ABORT_WATCH_AFTER: Duration = Duration::from_millis(100);
+/// Least time between two reports that a provider has no replica of a function: one starts a look
+/// at the provider, and a second look within this time would see nothing new.
+pub const UNREADY_EVERY: Duration = Duration::from_millis(250);
 /// Longest wait for a first endpoint.
 pub const PARK_TIMEOUT_MAX: Duration = Duration::from_secs(100);
 /// Idle time of a client connection after which it gives its buffer back.

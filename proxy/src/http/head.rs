@@ -173,6 +173,15 @@ pub struct ResponseHead<'b, 'h> {
     pub(super) nominates: bool,
 }
 
+impl ResponseHead<'_, '_> {
+    /// Whether it comes from a provider or a gateway itself, not from a function behind it.
+    #[must_use]
+    pub fn is_internal(&self) -> bool {
+        let mut names = self.headers.iter().map(|header| header.name);
+        names.any(|name| name.eq_ignore_ascii_case("X-OpenFaaS-Internal"))
+    }
+}
+
 impl HeadEnd {
     /// For a request's head.
     #[must_use]

@@ -44,6 +44,8 @@ pub(crate) struct Setup {
     pub(crate) config: Arc<Config>,
     pub(crate) publisher: Publisher,
     pub(crate) demand: SharedDemand,
+    /// With the origin of all shards.
+    pub(crate) clock: Clock,
     pub(crate) counters: &'static ShardCounters,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) log: Option<Arc<LogRing>>,
@@ -101,7 +103,7 @@ impl Shard {
             index: setup.index,
             control: Address::Unix(setup.config.fallback.clone()),
             config: setup.config,
-            clock: Clock::new(),
+            clock: setup.clock,
             wheel: Wheel::new(),
             buffers: Pool::new(setup.buffer_bytes_max, setup.counters),
             reader: RefCell::new(setup.publisher.reader()),

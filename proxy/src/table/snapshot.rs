@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
+use crate::clock::Millis;
+use crate::limits::UNREADY_EVERY;
 use crate::metrics::FunctionCounters;
 use crate::table::spec::{Address, Forward, FunctionId, FunctionSpec, Settings};
 
@@ -54,6 +56,8 @@ pub(crate) struct FunctionShared {
     pub(crate) counters: FunctionCounters,
     /// Requests in flight over all shards; kept only when a row sets `inflight_max`.
     pub(crate) inflight: AtomicU32,
+    /// When [`Demand::unready`](crate::Demand::unready) may be told of it again.
+    unready_after: AtomicU64,
 }
 
 impl FunctionShared {
@@ -61,7 +65,21 @@ impl FunctionShared {
         Self {
             counters: FunctionCounters::new(shards),
             inflight: AtomicU32::new(0),
+            unready_after: AtomicU64::new(0),
         }
+    }
+
+    /// Whether it is time to tell that a provider has no replica, over all shards; yes says that
+    /// the caller tells it.
+    pub(crate) fn tells_unready(&self, now: Millis) -> bool {
+        let after = self.unready_after.load(Ordering::Relaxed);
+        let again = now.saturating_add(UNREADY_EVERY.as_millis() as Millis);
+        // Of two shards at the same moment one wins.
+        let swapped = |again| {
+            self.unready_after
+                .compare_exchange(after, again, Ordering::Relaxed, Ordering::Relaxed)
+        };
+        now >= after && swapped(again).is_ok()
     }
 }
 
@@ -216,5 +234,23 @@ impl Function {
             demanded: AtomicBool::new(false),
             shared,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unready_is_told_once_per_interval() {
+        let shared = FunctionShared::new(1);
+        assert!(shared.tells_unready(0));
+        assert!(!shared.tells_unready(0));
+        assert!(!shared.tells_unready(249));
+        assert!(shared.tells_unready(250));
+        // A shard whose coarse time lags.
+        assert!(!shared.tells_unready(240));
+        assert!(!shared.tells_unready(499));
+        assert!(shared.tells_unready(10_000));
     }
 }

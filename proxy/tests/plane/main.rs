@@ -13,7 +13,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ringway_proxy::{
     AccessLog, Address, Config, Demand, DriverChoice, Forward, FunctionId, FunctionSpec, Gateway,
@@ -31,6 +31,7 @@ struct Plane {
 #[derive(Debug, PartialEq, Eq)]
 enum Told {
     Wanted(String),
+    Unready(String),
 }
 
 struct Teller(Sender<Told>);
@@ -38,6 +39,10 @@ struct Teller(Sender<Told>);
 impl Demand for Teller {
     fn wanted(&self, function: &FunctionId) {
         let _ = self.0.send(Told::Wanted(function.name.to_string()));
+    }
+
+    fn unready(&self, function: &FunctionId) {
+        let _ = self.0.send(Told::Unready(function.name.to_string()));
     }
 }
 
@@ -162,4 +167,14 @@ fn line(head: &str) -> &str {
 
 fn body(reply: &str) -> &str {
     reply.split_once("\r\n\r\n").map_or("", |(_, body)| body)
+}
+
+/// Waits until `condition` holds; fails with what it says last.
+#[track_caller]
+fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(Instant::now() < until, "{what} did not come about");
+        std::thread::yield_now();
+    }
 }

@@ -1,10 +1,12 @@
 //! Where calls go, and which path they have there.
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use ringway_proxy::limits::UNREADY_EVERY;
 use ringway_proxy::{Change, Forward, FunctionSpec};
 
-use crate::{body, each_driver, function, line, ok, spec};
+use crate::{Told, body, each_driver, eventually, function, line, ok, spec};
 
 #[test]
 fn a_provider_gets_the_path_as_it_was_sent() {
@@ -68,5 +70,45 @@ fn unknown_names_go_to_their_row_and_are_counted_there() {
         plane.publisher.publish([Change::RemoveUnknown]);
         assert_eq!(status("/function/other"), "HTTP/1.1 404 Not Found");
         assert!(plane.gateway.metrics().unknown.is_none());
+    });
+}
+
+#[test]
+fn a_provider_without_a_replica_is_told_of() {
+    const REPLY: &str = "HTTP/1.1 503 none\r\nContent-Length: 2\r\n\
+        x-openfaas-internal: faas-netes\r\n\r\nno";
+    each_driver(|plane| {
+        let provider = function(|head| match line(head) {
+            "GET /own HTTP/1.1" => REPLY.replace("x-openfaas-internal", "x-other"),
+            "GET /500 HTTP/1.1" => REPLY.replace("503", "500"),
+            _ => REPLY.to_owned(),
+        });
+        plane.publisher.publish([
+            Change::Put(spec("f", &[provider])),
+            Change::PutUnknown(spec("any", &[provider])),
+        ]);
+        for quiet in ["/function/f/own", "/function/f/500", "/function/other"] {
+            plane.call(&format!("GET {quiet}"), "");
+        }
+        assert!(plane.told.try_recv().is_err());
+        let begun = Instant::now();
+        for _ in 0..3 {
+            let reply = plane.call("GET /function/f", "");
+            assert!(reply.starts_with("HTTP/1.1 503 none\r\n"), "{reply}");
+            assert!(
+                reply.contains("x-openfaas-internal: faas-netes\r\n"),
+                "{reply}"
+            );
+            assert_eq!(body(&reply), "no");
+        }
+        let told: Vec<Told> = plane.told.try_iter().collect();
+        assert_eq!(told[0], Told::Unready("f".into()));
+        let intervals = begun.elapsed().as_millis() / UNREADY_EVERY.as_millis();
+        assert!(told.len() as u128 <= 1 + intervals, "{told:?}");
+        // And again, once the interval is over.
+        eventually("a second report", || {
+            plane.call("GET /function/f", "");
+            plane.told.try_recv() == Ok(Told::Unready("f".into()))
+        });
     });
 }
