@@ -19,6 +19,7 @@ mod pump;
 mod reply_head;
 mod timer;
 mod tunnel;
+mod turn;
 mod upstream;
 
 use std::cell::{Cell, RefCell};
@@ -174,6 +175,7 @@ impl Shard {
             self.clock.read_micros();
             let now = self.clock.now();
             self.wheel.advance(now);
+            self.park.advance(now);
             if now >= next_sweep {
                 next_sweep = now + 1_000;
                 self.endpoints.borrow_mut().sweep(now);

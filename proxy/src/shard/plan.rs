@@ -79,6 +79,20 @@ impl Plan {
         )
     }
 
+    /// Looks the function up again. `false` when it is gone; the plan keeps the row it had.
+    pub(crate) fn refresh(&mut self, shard: &Shard) -> bool {
+        let Target::Function(function) = &mut self.target else {
+            return true;
+        };
+        match function.newest(&shard.table()) {
+            Some(newest) => {
+                *function = newest;
+                true
+            }
+            None => false,
+        }
+    }
+
     pub(crate) const fn function(&self) -> Option<&FunctionRef> {
         match &self.target {
             Target::Function(function) => Some(function),

@@ -7,6 +7,7 @@
     reason = "a test that fails may panic"
 )]
 
+mod park;
 mod routes;
 
 use std::io::{Read, Write};
