@@ -13,6 +13,7 @@ mod exchange;
 mod first;
 pub(crate) mod inbox;
 pub(crate) mod io;
+mod lag;
 mod park;
 mod plan;
 mod pump;
@@ -35,6 +36,7 @@ use crate::demand::SharedDemand;
 use crate::endpoint::Endpoints;
 use crate::metrics::{LogRing, ShardCounters};
 use crate::shard::inbox::Inbox;
+use crate::shard::lag::Lag;
 use crate::shard::park::Park;
 use crate::shard::timer::{TICK_MILLIS, Wheel};
 use crate::table::{Address, Held, Publisher, Reader};
@@ -163,16 +165,20 @@ impl Shard {
     /// neither a connection nor an idle upstream.
     async fn tick(&'static self) {
         let mut next_sweep = 0;
+        let mut lag = Lag::start(self.clock.read_micros());
         loop {
             if self.connections.get() == 0 && !self.endpoints.borrow().has_idle() {
                 self.wheel.advance(self.clock.now());
                 if self.wheel.is_empty() {
                     self.buffers.shrink();
+                    self.counters.loop_lag_micros.set(0);
                     self.sleep_until_woken().await;
+                    lag = Lag::start(self.clock.read_micros());
                 }
             }
             monoio::time::sleep(std::time::Duration::from_millis(TICK_MILLIS)).await;
-            self.clock.read_micros();
+            let micros = self.clock.read_micros();
+            self.counters.loop_lag_micros.set(lag.tick(micros));
             let now = self.clock.now();
             self.wheel.advance(now);
             self.park.advance(now);

@@ -101,7 +101,7 @@ fn config(driver: DriverChoice) -> Config {
         upstream_timeout: Duration::from_secs(10),
         read_timeout: Some(Duration::from_secs(10)),
         write_timeout: Some(Duration::from_secs(10)),
-        idle_timeout: Duration::from_secs(10),
+        idle_timeout: Duration::from_secs(1),
         stream_idle: None,
         trusted_proxies: Vec::new(),
         access_log: AccessLog::Off,
