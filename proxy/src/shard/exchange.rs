@@ -50,7 +50,7 @@ pub(crate) async fn run(conn: &Conn, mut buf: Buf, head_len: usize) -> After {
     let mut plan = match planned {
         Ok(plan) => plan,
         Err(Local::Refused(refusal)) => {
-            answer::refuse(conn, refusal).await;
+            answer::refuse(conn, refusal, b"").await;
             return After::Close;
         }
         Err(local) => return answer_here(conn, buf, local).await,
@@ -60,7 +60,7 @@ pub(crate) async fn run(conn: &Conn, mut buf: Buf, head_len: usize) -> After {
     let framed = first(&shard.scratch.borrow(), buf, &mut cursor);
     let First { send, rest } = match framed {
         Ok(first) => first,
-        Err(why) => return refuse_body(conn, why).await,
+        Err(why) => return refuse_body(conn, &plan, why).await,
     };
     let mut request = Request {
         send: Some(send),
@@ -71,8 +71,9 @@ pub(crate) async fn run(conn: &Conn, mut buf: Buf, head_len: usize) -> After {
     forward(conn, &mut plan, &mut request).await
 }
 
-async fn refuse_body(conn: &Conn, why: Reject) -> After {
-    answer::refuse(conn, Refusal { status: 400, why }).await;
+async fn refuse_body(conn: &Conn, plan: &Plan, why: Reject) -> After {
+    let extra = plan.cors_fields(conn.shard);
+    answer::refuse(conn, Refusal { status: 400, why }, extra).await;
     After::Close
 }
 
@@ -159,6 +160,7 @@ async fn fail(conn: &Conn, plan: &Plan, request: &mut Request, failure: Failure)
         retry_after: said.retry_after,
         close,
         head_only: plan.method == Method::Head,
+        extra: plan.cors_fields(conn.shard),
         ids: Some(plan.stamp.ids(conn.shard)),
         ..answer::plain(said.status, said.text)
     };
@@ -198,6 +200,7 @@ async fn answer_here(conn: &Conn, mut buf: Buf, local: Local) -> After {
         status,
         text,
         location,
+        extra,
         method,
         framing,
         keep_alive,
@@ -218,6 +221,7 @@ async fn answer_here(conn: &Conn, mut buf: Buf, local: Local) -> After {
     let close = !read_to_end || !keep_alive || conn.shard.draining.get();
     let reply = Reply {
         location: location.as_deref(),
+        extra: &extra,
         close,
         head_only: method == Method::Head,
         ids: Some(stamp.ids(conn.shard)),

@@ -9,6 +9,7 @@ mod attempt;
 mod call;
 mod conclusion;
 mod conn;
+mod cross;
 mod exchange;
 mod first;
 pub(crate) mod inbox;
