@@ -73,5 +73,6 @@ fn config(listen: SocketAddr) -> Config {
         access_log: AccessLog::Off,
         half_close: HalfClose::Wait,
         connections_max: None,
+        cors: None,
     }
 }

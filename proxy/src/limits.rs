@@ -63,6 +63,16 @@ pub const PARKED_PER_FUNCTION_MAX: u32 = 1_000;
 /// Callers parked per shard.
 pub const PARKED_PER_SHARD_MAX: usize = 10_000;
 
+/// Callers let go at once for each endpoint when a function gets its first: what a replica that
+/// has just started can be expected to accept at once.
+pub const RAMP_FIRST: usize = 16;
+/// Callers let go when a call ends while others wait: its own place and one more, so that the
+/// calls in flight double with each round of replies, as far as the function keeps up.
+pub const RAMP_STEP: usize = 2;
+/// Time after which twice as many are let go as the time before, whether calls end or not: with
+/// [`PARKED_PER_FUNCTION_MAX`] callers and one endpoint all have their turn after five times this.
+pub const RAMP_EVERY: Duration = Duration::from_millis(100);
+
 /// Idle upstream connections kept per endpoint and shard.
 pub const IDLE_PER_ENDPOINT_MAX: usize = 64;
 /// Idle upstream connections kept per shard.

@@ -208,6 +208,7 @@ fn config(settings: &Settings, listen: SocketAddr, fallback: PathBuf) -> Config 
         access_log: settings.access_log,
         half_close: settings.half_close,
         connections_max: settings.connections_max,
+        cors: None,
     }
 }
 

@@ -81,6 +81,7 @@ pub(crate) fn understand(
         close,
         trailers: plan.wants_trailers && framing == Framing::Chunked,
         ids: Some(plan.stamp.ids(shard)),
+        cors: plan.cors_fields(shard),
     };
     forward::response(&head, &to, &mut scratch);
     Ok(ReplyHead::Final(FinalHead {

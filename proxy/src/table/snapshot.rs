@@ -102,6 +102,12 @@ impl Table {
         self.functions.get(self.index(name)? as usize)
     }
 
+    /// A function's row.
+    pub(crate) fn function(&self, id: &FunctionId) -> Option<&Arc<Function>> {
+        let name = format!("{}.{}", id.name, id.namespace);
+        self.lookup(name.as_bytes())
+    }
+
     /// The position of a name's function, for a reference that does not count.
     pub(crate) fn index(&self, name: &[u8]) -> Option<u32> {
         self.names.get(name).copied()

@@ -7,6 +7,8 @@
     reason = "a test that fails may panic"
 )]
 
+mod cors;
+mod park;
 mod routes;
 
 use std::io::{Read, Write};
@@ -48,11 +50,11 @@ impl Demand for Teller {
 
 impl Plane {
     /// Of one shard, so that what is kept per shard is in one place.
-    fn start(driver: DriverChoice) -> Self {
+    fn start(config: Config) -> Self {
         let (teller, told) = channel();
         let publisher = Publisher::new(1);
         let demand = Arc::new(Teller(teller));
-        let gateway = Gateway::start(config(driver), publisher.clone(), demand).unwrap();
+        let gateway = Gateway::start(config, publisher.clone(), demand).unwrap();
         Self {
             gateway,
             publisher,
@@ -82,8 +84,12 @@ impl Plane {
 
 /// Runs `test` on a fresh data plane with each driver.
 fn each_driver(test: impl Fn(&Plane)) {
+    each_config(config, test);
+}
+
+fn each_config(config: impl Fn(DriverChoice) -> Config, test: impl Fn(&Plane)) {
     for driver in [DriverChoice::Epoll, DriverChoice::Auto] {
-        let plane = Plane::start(driver);
+        let plane = Plane::start(config(driver));
         test(&plane);
         let Plane { gateway, .. } = plane;
         gateway.drain();
@@ -100,12 +106,13 @@ fn config(driver: DriverChoice) -> Config {
         upstream_timeout: Duration::from_secs(10),
         read_timeout: Some(Duration::from_secs(10)),
         write_timeout: Some(Duration::from_secs(10)),
-        idle_timeout: Duration::from_secs(10),
+        idle_timeout: Duration::from_secs(1),
         stream_idle: None,
         trusted_proxies: Vec::new(),
         access_log: AccessLog::Off,
         half_close: HalfClose::Wait,
         connections_max: None,
+        cors: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where calls go, and which path they have there.
 
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -110,5 +111,19 @@ fn a_provider_without_a_replica_is_told_of() {
             plane.call("GET /function/f", "");
             plane.told.try_recv() == Ok(Told::Unready("f".into()))
         });
+    });
+}
+
+#[test]
+fn a_shard_that_serves_measures_its_lag_and_one_that_sleeps_does_not() {
+    each_driver(|plane| {
+        let lag = || plane.gateway.metrics().shards[0].loop_lag_micros;
+        assert_eq!(lag(), 0);
+        let idle = TcpStream::connect(plane.gateway.local_addr()).unwrap();
+        // Timers fire at whole milliseconds: no tick is on time to the microsecond.
+        eventually("a lag", || lag() > 0);
+        drop(idle);
+        // The ticker sleeps when the connection's last deadline has passed, `idle_timeout`.
+        eventually("no lag once the shard sleeps", || lag() == 0);
     });
 }
