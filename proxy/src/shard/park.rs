@@ -330,4 +330,58 @@ mod tests {
         park.advance(100);
         assert_eq!(count.0.load(std::sync::atomic::Ordering::Relaxed), 20);
     }
+
+    /// Any order of arrivals, departures, tables, ends and time: the books are right, nobody is let
+    /// go out of order, and in the end nobody is left.
+    #[test]
+    fn nobody_is_lost_whatever_happens() {
+        let mut random = crate::http::tests::Random::new(81);
+        for _ in 0..300 {
+            let park = Park::default();
+            let mut waiting: Vec<(FunctionId, u64)> = Vec::new();
+            let mut now = 0;
+            for _ in 0..200 {
+                let function = id(random.pick(&["f", "g"]));
+                match random.below(6) {
+                    0 | 1 => {
+                        let ticket = park.ticket();
+                        park.enter(&function, ticket);
+                        waiting.push((function.clone(), ticket));
+                    }
+                    2 if !waiting.is_empty() => {
+                        let (of, ticket) = waiting.remove(random.below(waiting.len()));
+                        assert!(park.leave(&of, ticket));
+                    }
+                    3 => {
+                        let endpoints = [None, Some(0), Some(0), Some(1)][random.below(4)];
+                        park.table_moved(now, |f| if *f == function { endpoints } else { Some(0) });
+                        assert!(endpoints.is_some() || !park.has_queue(&function));
+                    }
+                    4 => park.call_ended(&function),
+                    _ => {
+                        now += 60;
+                        park.advance(now);
+                    }
+                }
+                for name in ["f", "g"] {
+                    let cx = Context::from_waker(Waker::noop());
+                    let waits = |t: &u64| park.must_wait(&id(name), *t, &cx);
+                    let own = waiting.iter().filter(|(f, _)| *f == id(name));
+                    let own: Vec<u64> = own.map(|(_, ticket)| *ticket).collect();
+                    let gone = own.iter().take_while(|t| !waits(t)).count();
+                    assert!(own[gone..].iter().all(waits), "not in order");
+                    waiting.retain(|(f, t)| *f != id(name) || !own[..gone].contains(t));
+                }
+                assert_eq!(park.waiting(), waiting.len());
+                let queues = park.queues.borrow();
+                assert!(queues.values().all(|queue| !queue.callers.is_empty()));
+            }
+            park.table_moved(now, |_| Some(1));
+            for _ in 0..5 {
+                now += 100;
+                park.advance(now);
+            }
+            assert!(park.is_empty() && park.queues.borrow().is_empty());
+        }
+    }
 }

@@ -35,7 +35,8 @@ pub struct FunctionSpec {
     /// `Host` of the requests sent to it (`authority`, RFC 9110 §7.2): visible ASCII. Counted,
     /// so that the functions of one provider share one text.
     pub authority: Arc<str>,
-    /// Which path the requests sent to it have.
+    /// Which path the requests sent to it have. A request's head is composed when it arrives: a
+    /// caller that parks is sent this path and authority, not those of a later row.
     pub forward: Forward,
     /// Replicas that are ready for traffic; empty parks the callers.
     pub endpoints: Vec<Address>,
