@@ -36,6 +36,10 @@ pub struct Config {
     /// Most client connections at once over all shards; `None` derives it from the
     /// descriptor limit ([`limits::connections_max`](crate::limits::connections_max)).
     pub connections_max: Option<usize>,
+    /// Most idle upstream connections kept, over all endpoints and shards.
+    pub idle_max: usize,
+    /// Most idle upstream connections kept per endpoint, over all shards.
+    pub idle_per_endpoint_max: usize,
     /// Which pages of other origins may call functions; `None` leaves CORS to the functions.
     pub cors: Option<Cors>,
 }

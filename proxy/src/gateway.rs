@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::clock::Clock;
 use crate::config::{AccessLog, Config};
 use crate::demand::Demand;
+use crate::endpoint::Room;
 use crate::limits;
 use crate::metrics::{
     FunctionSnapshot, LogRing, LogWriter, ShardCounters, ShardSnapshot, Snapshot,
@@ -155,6 +156,10 @@ impl Gateway {
                 log,
                 connections_max: connections_max.div_ceil(count),
                 buffer_bytes_max: BUFFER_BYTES_MAX,
+                room: Room {
+                    per_endpoint: config.idle_per_endpoint_max.div_ceil(count),
+                    in_all: config.idle_max.div_ceil(count),
+                },
                 neighbours: neighbours(&desks, index),
                 inline_budget: (choice.report.driver == Driver::Epoll).then_some(16),
             };
@@ -176,13 +181,7 @@ impl Gateway {
             });
         }
         drop(ready);
-        for _ in 0..count {
-            match started.recv() {
-                Ok(Ok(())) => {}
-                Ok(Err(e)) => return Err(StartError::Resources(e)),
-                Err(_) => return Err(StartError::Resources(io::ErrorKind::Other.into())),
-            }
-        }
+        all_accept(&started, count)?;
         Ok(Self {
             publisher,
             address,
@@ -270,6 +269,18 @@ impl Gateway {
         let open = self.shards.iter().map(|s| s.counters.connections.get());
         usize::try_from(open.sum::<u64>()).unwrap_or(usize::MAX)
     }
+}
+
+/// Waits until every shard accepts.
+fn all_accept(started: &mpsc::Receiver<io::Result<()>>, count: usize) -> Result<(), StartError> {
+    for _ in 0..count {
+        match started.recv() {
+            Ok(Ok(())) => {}
+            Ok(Err(e)) => return Err(StartError::Resources(e)),
+            Err(_) => return Err(StartError::Resources(io::ErrorKind::Other.into())),
+        }
+    }
+    Ok(())
 }
 
 /// What other threads know of a shard.

@@ -73,10 +73,12 @@ pub const RAMP_STEP: usize = 2;
 /// [`PARKED_PER_FUNCTION_MAX`] callers and one endpoint all have their turn after five times this.
 pub const RAMP_EVERY: Duration = Duration::from_millis(100);
 
-/// Idle upstream connections kept per endpoint and shard.
-pub const IDLE_PER_ENDPOINT_MAX: usize = 64;
-/// Idle upstream connections kept per shard.
-pub const IDLE_PER_SHARD_MAX: usize = 1_024;
+/// Idle upstream connections kept per endpoint, over all shards, unless the configuration says
+/// otherwise: as many as OpenFaaS keeps. With a provider in front of all functions that is one.
+pub const IDLE_PER_ENDPOINT_MAX: usize = 1_024;
+/// Idle upstream connections kept, over all endpoints and shards, unless the configuration says
+/// otherwise.
+pub const IDLE_MAX: usize = 4_096;
 /// Idle time after which an upstream connection is closed.
 pub const UPSTREAM_IDLE: Duration = Duration::from_secs(30);
 /// Idle time after which an upstream connection no longer carries a non-idempotent request.

@@ -41,14 +41,14 @@ impl Counts {
     }
 
     /// A list of functions with their counts; `None` when it is no list.
-    pub(super) async fn into_list(&self, list: &[u8]) -> Option<Vec<u8>> {
+    pub(super) async fn list_with(&self, list: &[u8]) -> Option<Vec<u8>> {
         let rows = Rows::parse(list)?;
         let counts = self.of(&rows.namespaces()).await;
         Some(rows.with_counts(|name, namespace| self.find(&counts, name, namespace)))
     }
 
     /// One function's document with its count; `None` when it is no document.
-    pub(super) async fn into_one(&self, document: &[u8]) -> Option<Vec<u8>> {
+    pub(super) async fn one_with(&self, document: &[u8]) -> Option<Vec<u8>> {
         let rows = Rows::parse_one(document)?;
         let counts = self.of(&rows.namespaces()).await;
         Some(rows.one_with_count(|name, namespace| self.find(&counts, name, namespace)))
@@ -167,11 +167,11 @@ mod tests {
         let own = move || vec![(id.clone(), 3)];
         let counts = Counts::new(Box::new(own), None, namespace);
         let list = counts
-            .into_list(br#"[{"name":"a"},{"name":"b"}]"#)
+            .list_with(br#"[{"name":"a"},{"name":"b"}]"#)
             .await
             .unwrap();
         assert_eq!(list, br#"[{"name":"a","invocationCount":3},{"name":"b"}]"#);
-        assert!(counts.into_list(b"oops").await.is_none());
+        assert!(counts.list_with(b"oops").await.is_none());
     }
 
     #[tokio::test]
@@ -179,7 +179,7 @@ mod tests {
         let namespace = Namespace::parse("ns").unwrap();
         let url = ProviderUrl::at("127.0.0.1", 1);
         let counts = Counts::new(Box::new(Vec::new), url, namespace);
-        let list = counts.into_list(br#"[{"name":"a"}]"#).await.unwrap();
+        let list = counts.list_with(br#"[{"name":"a"}]"#).await.unwrap();
         assert_eq!(list, br#"[{"name":"a"}]"#);
     }
 }

@@ -19,7 +19,7 @@ pub(super) async fn list(
 ) -> Result<Answer, ApiError> {
     let mut answer = api.provider.list(parameters.namespace()).await?;
     if answer.status == StatusCode::OK
-        && let Some(list) = api.counts.into_list(&answer.body).await
+        && let Some(list) = api.counts.list_with(&answer.body).await
     {
         answer.body = list.into();
     }
@@ -40,7 +40,7 @@ pub(super) async fn status(
     };
     if answer.status == StatusCode::OK
         && !api.provider.is_remote()
-        && let Some(document) = api.counts.into_one(&answer.body).await
+        && let Some(document) = api.counts.one_with(&answer.body).await
     {
         answer.body = document.into();
     }

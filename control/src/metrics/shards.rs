@@ -70,7 +70,7 @@ const fn gauge(
     }
 }
 
-const SHARD_FAMILIES: [ShardFamily; 20] = [
+const SHARD_FAMILIES: [ShardFamily; 22] = [
     gauge("ringway_connections", "Client connections open.", |s| {
         s.connections
     }),
@@ -140,6 +140,16 @@ const SHARD_FAMILIES: [ShardFamily; 20] = [
         "ringway_panics_total",
         "Panics caught; each cost one connection.",
         |s| s.panics,
+    ),
+    counter(
+        "ringway_handed_over_total",
+        "Connections handed over to a shard with fewer.",
+        |s| s.handed_over,
+    ),
+    gauge(
+        "ringway_loop_lag_microseconds",
+        "Largest lateness of the shard's loop in the last ten seconds.",
+        |s| s.loop_lag_micros,
     ),
     gauge("ringway_buffer_bytes", "Bytes of I/O buffers.", |s| {
         s.buffer_bytes

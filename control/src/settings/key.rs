@@ -65,6 +65,16 @@ pub enum Key {
     ReplicasMax,
     /// Whether every request is logged.
     WriteRequestUri,
+    /// Idle upstream connections in all.
+    MaxIdleConns,
+    /// Idle upstream connections per endpoint.
+    MaxIdleConnsPerHost,
+    /// Origins that may call functions from a browser.
+    CorsOrigins,
+    /// Whether those may send credentials.
+    CorsCredentials,
+    /// How long a preflight is remembered.
+    CorsMaxAge,
 }
 
 /// What a setting looks like to the operator.
@@ -92,7 +102,7 @@ pub struct Given {
 
 impl Key {
     /// Every setting, in the order of the help text.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 35] = [
         Self::Listen,
         Self::MetricsListen,
         Self::Data,
@@ -123,6 +133,11 @@ impl Key {
         Self::PrometheusPort,
         Self::ReplicasMax,
         Self::WriteRequestUri,
+        Self::MaxIdleConns,
+        Self::MaxIdleConnsPerHost,
+        Self::CorsOrigins,
+        Self::CorsCredentials,
+        Self::CorsMaxAge,
     ];
 
     /// How the setting looks.
@@ -140,6 +155,7 @@ impl Key {
                 | Self::BasicAuth
                 | Self::ScaleFromZero
                 | Self::DirectFunctions
+                | Self::CorsCredentials
                 | Self::WriteRequestUri
         )
     }
@@ -162,7 +178,7 @@ impl fmt::Display for Key {
 }
 
 /// In the order of [`Key::ALL`].
-const SHAPES: [Shape; 30] = [
+const SHAPES: [Shape; 35] = [
     Shape {
         key: Key::Listen,
         flag: "listen",
@@ -388,6 +404,45 @@ const SHAPES: [Shape; 30] = [
         value: "",
         help: "The same as access_log=all; as a variable any value turns it on, even an \
                empty one, as in OpenFaaS",
+    },
+    Shape {
+        key: Key::MaxIdleConns,
+        flag: "max-idle-conns",
+        variable: "max_idle_conns",
+        value: "COUNT",
+        help: "Idle connections to functions kept in all [default: 4096]",
+    },
+    Shape {
+        key: Key::MaxIdleConnsPerHost,
+        flag: "max-idle-conns-per-host",
+        variable: "max_idle_conns_per_host",
+        value: "COUNT",
+        help: "Idle connections kept to one provider or replica [default: 1024]",
+    },
+    Shape {
+        key: Key::CorsOrigins,
+        flag: "cors-origins",
+        variable: "RINGWAY_CORS_ORIGINS",
+        value: "ORIGIN,…",
+        help: "Origins whose pages may call functions from a browser, such as \
+               https://app.example.com, or * for all: preflights are answered by the \
+               gateway, replies carry Access-Control-Allow-Origin unless the function \
+               sets it [default: none; CORS is the functions' own affair]",
+    },
+    Shape {
+        key: Key::CorsCredentials,
+        flag: "cors-credentials",
+        variable: "RINGWAY_CORS_CREDENTIALS",
+        value: "BOOL",
+        help: "Allows those pages to send cookies and credentials; not with * [default: \
+               false]",
+    },
+    Shape {
+        key: Key::CorsMaxAge,
+        flag: "cors-max-age",
+        variable: "RINGWAY_CORS_MAX_AGE",
+        value: "DURATION",
+        help: "How long a browser may remember the answer to a preflight [default: 10m]",
     },
 ];
 

@@ -31,14 +31,10 @@ pub fn reference() -> String {
 }
 
 /// Variables of OpenFaaS installations that change nothing.
-const TOLERATED: [(&str, &str); 5] = [
+const TOLERATED: [(&str, &str); 4] = [
     (
         "`auth_proxy_url`, `auth_proxy_pass_body`",
         "OpenFaaS reads them and does nothing with them either",
-    ),
-    (
-        "`max_idle_conns`, `max_idle_conns_per_host`",
-        "connections are pooled per shard and endpoint, within bounds of their own",
     ),
     (
         "`faas_nats_address`, `faas_nats_port`, `faas_nats_cluster_name`, `faas_nats_channel`",

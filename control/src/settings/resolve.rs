@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ringway_proxy::{AccessLog, Cidr, DriverChoice, HalfClose};
+use ringway_proxy::{AccessLog, Cidr, Cors, DriverChoice, HalfClose, Origins, limits};
 use tracing_subscriber::EnvFilter;
 
 use super::credentials::Login;
@@ -70,6 +70,12 @@ pub struct Settings {
     pub prometheus: Option<ProviderUrl>,
     /// Most replicas by API and alerts.
     pub replicas_max: Option<u32>,
+    /// Most idle upstream connections in all.
+    pub idle_max: usize,
+    /// Most idle upstream connections per endpoint.
+    pub idle_per_endpoint_max: usize,
+    /// Pages of other origins that may call functions; `None` leaves that to the functions.
+    pub cors: Option<Cors>,
     /// What was forgiven, for the log.
     pub warnings: Vec<String>,
     /// Where the process runs.
@@ -130,6 +136,13 @@ impl Settings {
             dns: read.or(Key::Dns, Vec::new(), list(SERVERS, server))?,
             prometheus: prometheus(&read)?,
             replicas_max: read.maybe(Key::ReplicasMax, count(REPLICAS_MAX))?,
+            idle_max: read.or(Key::MaxIdleConns, limits::IDLE_MAX, count(1_000_000))?,
+            idle_per_endpoint_max: read.or(
+                Key::MaxIdleConnsPerHost,
+                limits::IDLE_PER_ENDPOINT_MAX,
+                count(1_000_000),
+            )?,
+            cors: cors(&read)?,
             provider_url,
             surroundings,
             warnings: read.into_warnings(),
@@ -256,6 +269,18 @@ fn direct<F: Fn(Key) -> Option<Given>>(
     Ok(Some(DirectSettings { suffix, port }))
 }
 
+fn cors<F: Fn(Key) -> Option<Given>>(read: &Reader<F>) -> Result<Option<Cors>, SettingError> {
+    let credentials = read.or(Key::CorsCredentials, false, switch)?;
+    let age = read.or(Key::CorsMaxAge, CORS_MAX_AGE, above_zero)?;
+    read.maybe(Key::CorsOrigins, |text| {
+        let origins = match text {
+            "*" => Origins::Any,
+            listed => Origins::Listed(list(ORIGINS, |origin| Ok(origin.to_owned()))(listed)?),
+        };
+        Cors::new(origins, credentials, age)
+    })
+}
+
 fn domain(text: &str) -> Result<String, String> {
     let rule = "must be a domain such as svc.cluster.local";
     let bare = text.trim_matches('.');
@@ -289,6 +314,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// More shards than any machine has cores; guards against a typing mistake.
 const SHARDS_MAX: usize = 1_024;
 
+const CORS_MAX_AGE: Duration = Duration::from_secs(600);
+
+const ORIGINS: &str = "must be origins such as https://app.example.com, or *";
 const BLOCKS: &str = "must be address blocks such as 10.0.0.0/8,fd00::/8";
 const SERVERS: &str = "must be addresses such as 10.0.0.10:53";
 
@@ -405,6 +433,11 @@ mod tests {
             (Key::PrometheusHost, "a/b", "host"),
             (Key::PrometheusPort, "x", "from 1"),
             (Key::ReplicasMax, "0", "from 1"),
+            (Key::MaxIdleConns, "x", "from 1"),
+            (Key::MaxIdleConnsPerHost, "-1", "from 1"),
+            (Key::CorsOrigins, "example.com", "origin"),
+            (Key::CorsCredentials, "yes", "true or false"),
+            (Key::CorsMaxAge, "0", "above 0"),
             (Key::StreamIdle, "x", "Go duration"),
             (Key::TrustedProxies, "10.0.0.0/99", "address blocks"),
             (Key::Insecure, "1", "true or false"),
@@ -478,6 +511,17 @@ mod tests {
             (direct.suffix.as_str(), direct.port),
             ("svc.cluster.local", 8080)
         );
+    }
+
+    #[test]
+    fn credentials_are_not_for_every_origin() {
+        assert!(resolve(&[]).unwrap().cors.is_none());
+        assert!(resolve(&[(Key::CorsOrigins, "*")]).unwrap().cors.is_some());
+        let with = (Key::CorsCredentials, "true");
+        let error = resolve(&[(Key::CorsOrigins, "*"), with]).unwrap_err();
+        assert!(error.contains("RINGWAY_CORS_ORIGINS"), "{error}");
+        let listed = (Key::CorsOrigins, "https://a.test, https://b.test:8443");
+        assert!(resolve(&[listed, with]).unwrap().cors.is_some());
     }
 
     #[test]

@@ -4,4 +4,4 @@ mod pick;
 mod pool;
 
 pub(crate) use pick::pick;
-pub(crate) use pool::{Checkout, Endpoints, Key};
+pub(crate) use pool::{Checkout, Endpoints, Key, Room};

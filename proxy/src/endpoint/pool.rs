@@ -1,10 +1,7 @@
 //! Idle connections and health per endpoint; one set per shard, LIFO, bounded, aged.
 
 use crate::clock::Millis;
-use crate::limits::{
-    IDLE_PER_ENDPOINT_MAX, IDLE_PER_SHARD_MAX, UPSTREAM_IDLE, UPSTREAM_IDLE_UNSAFE,
-    UPSTREAM_PEEK_AFTER,
-};
+use crate::limits::{UPSTREAM_IDLE, UPSTREAM_IDLE_UNSAFE, UPSTREAM_PEEK_AFTER};
 use crate::metrics::ShardCounters;
 use crate::shard::io::{Peek, Sock};
 use crate::table::{Endpoint, Table};
@@ -62,11 +59,26 @@ pub(crate) struct Checkout {
 pub(crate) struct Endpoints {
     control: State,
     states: Vec<State>,
-    /// Idle connections over all endpoints: `idle_total <= IDLE_PER_SHARD_MAX`.
+    /// Idle connections over all endpoints: `idle_total <= room.in_all`.
     idle_total: usize,
+    room: Room,
+}
+
+/// How many idle connections one shard keeps.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Room {
+    pub(crate) per_endpoint: usize,
+    pub(crate) in_all: usize,
 }
 
 impl Endpoints {
+    pub(crate) fn new(room: Room) -> Self {
+        Self {
+            room,
+            ..Self::default()
+        }
+    }
+
     /// The state of `key`; `None` when its slot belongs to a later endpoint by now.
     fn state(&mut self, key: Key) -> Option<&mut State> {
         let Key::Slot { slot, serial } = key else {
@@ -144,13 +156,14 @@ impl Endpoints {
 
     /// Keeps a connection for the next request; hands it back when there is no room.
     pub(crate) fn put(&mut self, key: Key, sock: Box<Sock>, now: Millis) -> Option<Box<Sock>> {
-        if self.idle_total >= IDLE_PER_SHARD_MAX {
+        if self.idle_total >= self.room.in_all {
             return Some(sock);
         }
+        let room = self.room.per_endpoint;
         let Some(state) = self.state(key) else {
             return Some(sock);
         };
-        if state.idle.len() >= IDLE_PER_ENDPOINT_MAX {
+        if state.idle.len() >= room {
             return Some(sock);
         }
         state.strikes = 0;

@@ -34,7 +34,7 @@ use crate::buf::Pool;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::demand::SharedDemand;
-use crate::endpoint::Endpoints;
+use crate::endpoint::{Endpoints, Room};
 use crate::metrics::{LogRing, ShardCounters};
 use crate::shard::inbox::Inbox;
 use crate::shard::lag::Lag;
@@ -55,6 +55,8 @@ pub(crate) struct Setup {
     pub(crate) log: Option<Arc<LogRing>>,
     pub(crate) connections_max: usize,
     pub(crate) buffer_bytes_max: u64,
+    /// Idle upstream connections this shard keeps.
+    pub(crate) room: Room,
     /// Completions of fast operations before a pump lets others run; `None` with `io_uring`,
     /// where every operation waits for its completion anyway.
     pub(crate) inline_budget: Option<u32>,
@@ -111,7 +113,7 @@ impl Shard {
             wheel: Wheel::new(),
             buffers: Pool::new(setup.buffer_bytes_max, setup.counters),
             reader: RefCell::new(setup.publisher.reader()),
-            endpoints: RefCell::default(),
+            endpoints: RefCell::new(Endpoints::new(setup.room)),
             park: Park::default(),
             demand: setup.demand,
             counters: setup.counters,
