@@ -36,16 +36,8 @@ impl World {
                     .header("Sec-WebSocket-Accept", &derive_accept_key(key.as_bytes())),
             );
         }
-        Act::Answer(echo(request))
+        Act::Answer(Answer::echo(request))
     }
-}
-
-/// The request as it came: its head, then its body without framing.
-pub(super) fn echo(request: &Seen) -> Answer {
-    let mut body = request.head.clone().into_bytes();
-    body.extend_from_slice(&request.body);
-    let kind = request.header("content-type").unwrap_or("text/plain");
-    Answer::status(200).header("Content-Type", kind).body(body)
 }
 
 /// What providers let through.

@@ -21,5 +21,4 @@ mod tests;
 
 pub use function::Readiness;
 pub use kind::{Kind, Options};
-pub use script::Vice;
 pub use start::Provider;

@@ -6,8 +6,7 @@ use serde_json::json;
 
 use super::kind::Kind;
 use super::world::World;
-use crate::server::seen::decode;
-use crate::server::{Act, Answer, Seen};
+use crate::server::{Act, Answer, Seen, clean, decode};
 
 impl World {
     /// What the provider does with a request that no script means.
@@ -24,7 +23,8 @@ impl World {
     fn matched(&self, request: &Seen, target: &str) -> Act {
         let (raw_path, query) = target.split_once('?').unwrap_or((target, ""));
         let path = decode(raw_path, false);
-        if let Some(clean) = cleaned(&path) {
+        let clean = clean(&path);
+        if clean != path {
             let query = if query.is_empty() {
                 String::new()
             } else {
@@ -164,45 +164,4 @@ fn unauthorized() -> Answer {
 pub(super) fn is_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     !name.is_empty() && name.chars().all(allowed)
-}
-
-/// The path the router redirects to, when it is another than this one.
-fn cleaned(path: &str) -> Option<String> {
-    let mut kept: Vec<&str> = Vec::new();
-    for segment in path.split('/') {
-        match segment {
-            "" | "." => {}
-            ".." => {
-                kept.pop();
-            }
-            segment => kept.push(segment),
-        }
-    }
-    let slash = if path.ends_with('/') && !kept.is_empty() {
-        "/"
-    } else {
-        ""
-    };
-    let clean = format!("/{}{slash}", kept.join("/"));
-    (clean != path).then_some(clean)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_unclean_paths_are_redirected() {
-        for path in ["/", "/a", "/a/", "/a/b.c/..d"] {
-            assert_eq!(cleaned(path), None, "{path}");
-        }
-        for (path, clean) in [
-            ("//a", "/a"),
-            ("/a//b/", "/a/b/"),
-            ("/a/./b", "/a/b"),
-            ("/a/../../b", "/b"),
-        ] {
-            assert_eq!(cleaned(path).as_deref(), Some(clean), "{path}");
-        }
-    }
 }

@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::function::{Function, Readiness};
 use super::kind::{DEFAULT_NAMESPACE, Kind, Options};
-use super::script::{Script, Vice};
+use super::script::Script;
 use super::world::World;
-use crate::server::{Seen, Server};
+use crate::server::{Seen, Server, Vice};
 
 /// A running provider; ends when dropped.
 pub struct Provider {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Kind, Options, Provider, Readiness, Vice};
-use crate::server::Answer;
+use super::{Kind, Options, Provider, Readiness};
+use crate::server::{Answer, Vice};
 use crate::{Client, Credentials, Reply, eventually, request};
 
 fn call(provider: &Provider, method: &str, target: &str, body: Value) -> Reply {

@@ -58,7 +58,7 @@ impl World {
     }
 
     /// The vice for this request, counted.
-    fn vice(&self, request: &Seen, target: &str) -> Option<super::Vice> {
+    fn vice(&self, request: &Seen, target: &str) -> Option<crate::server::Vice> {
         let mut state = self.state();
         let mut scripts = state.scripts.iter_mut().rev();
         let script = scripts.find(|script| script.means(request, target))?;

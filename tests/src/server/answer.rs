@@ -78,6 +78,15 @@ impl Answer {
             .body(body)
     }
 
+    /// The request as it came, head and body, with its content type.
+    #[must_use]
+    pub fn echo(request: &Seen) -> Self {
+        let mut body = request.head.clone().into_bytes();
+        body.extend_from_slice(&request.body);
+        let kind = request.header("content-type").unwrap_or("text/plain");
+        Self::status(200).header("Content-Type", kind).body(body)
+    }
+
     /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {

@@ -6,8 +6,12 @@
 mod answer;
 mod connection;
 mod listener;
-pub(crate) mod seen;
+mod path;
+mod seen;
+mod vice;
 
 pub use answer::{Act, Answer, App};
 pub use listener::Server;
+pub use path::{clean, decode};
 pub use seen::Seen;
+pub use vice::Vice;

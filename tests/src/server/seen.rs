@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::path::decode;
+
 /// One request of the record.
 #[derive(Clone, Debug)]
 pub struct Seen {
@@ -90,26 +92,6 @@ impl Seen {
     }
 }
 
-/// Decodes percent signs once, and `+` in forms.
-pub(crate) fn decode(text: &str, form: bool) -> String {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let hex = bytes
-            .get(at + 1..at + 3)
-            .filter(|_| bytes[at] == b'%')
-            .and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        match hex {
-            Some(byte) => decoded.push(byte),
-            None if form && bytes[at] == b'+' => decoded.push(b' '),
-            None => decoded.push(bytes[at]),
-        }
-        at += if hex.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,11 +113,5 @@ mod tests {
         for head in ["", "GET", "GET /", "GET / HTTP/1.0\r\n\r\n", "\x16\x03\x01"] {
             assert!(Seen::parse(head.as_bytes()).is_none(), "{head:?}");
         }
-    }
-
-    #[test]
-    fn a_stray_percent_sign_stays() {
-        assert_eq!(decode("%2Fa%2f%zz%", false), "/a/%zz%");
-        assert_eq!(decode("a+b", false), "a+b");
     }
 }
