@@ -8,7 +8,7 @@ use super::function::{Function, Readiness};
 use super::kind::{DEFAULT_NAMESPACE, Kind, Options};
 use super::script::Script;
 use super::world::World;
-use crate::server::{Seen, Server, Vice};
+use crate::server::{Answer, Seen, Server, Stream, Vice};
 
 /// A running provider; ends when dropped.
 pub struct Provider {
@@ -187,6 +187,15 @@ impl Provider {
             left,
         });
         self.server.wake();
+    }
+
+    /// Answers such requests with a stream of this content type.
+    #[must_use]
+    pub fn stream(&self, requests: &str, content_type: &str) -> Stream {
+        let stream = Stream::default();
+        let head = Answer::status(200).header("Content-Type", content_type);
+        self.script(requests, Vice::Stream(head, stream.clone()));
+        stream
     }
 
     /// Takes every script back; held requests get their answers.

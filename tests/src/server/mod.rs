@@ -8,10 +8,12 @@ mod connection;
 mod listener;
 mod path;
 mod seen;
+mod stream;
 mod vice;
 
 pub use answer::{Act, Answer, App};
 pub use listener::Server;
 pub use path::{clean, decode};
 pub use seen::Seen;
+pub use stream::Stream;
 pub use vice::Vice;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Act, Answer};
+use super::{Act, Answer, Stream};
 
 /// How a scripted request is treated.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub enum Vice {
     Answer(Answer),
     /// The true answer comes late.
     Late(Duration),
+    /// This answer's head comes, then the stream's pieces.
+    Stream(Answer, Stream),
 }
 
 impl Vice {
@@ -27,6 +29,7 @@ impl Vice {
             Self::Close => Act::Close,
             Self::Bytes(bytes) => Act::Bytes(bytes.clone()),
             Self::Answer(answer) => Act::Answer(answer.clone()),
+            Self::Stream(head, stream) => Act::Stream(head.clone(), stream.listener()),
             Self::Late(delay) => Act::Later(*delay, Box::new(truth())),
         }
     }
