@@ -6,7 +6,9 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use ringway_proxy::{Address, Change, FunctionId, FunctionSpec, Name, Publisher, Settings};
+use ringway_proxy::{
+    Address, Change, Forward, FunctionId, FunctionSpec, Name, Publisher, Settings,
+};
 
 fn spec(i: usize) -> FunctionSpec {
     let name = format!("function-{i:06}");
@@ -16,8 +18,8 @@ fn spec(i: usize) -> FunctionSpec {
             namespace: Name::parse("openfaas-fn").expect("a name"),
         },
         bare_alias: true,
-        authority: name,
-        path_prefix: None,
+        authority: name.into(),
+        forward: Forward::Trimmed,
         endpoints: vec![Address::Tcp(([127, 0, 0, 1], 9000).into())],
         settings: Settings::default(),
     }

@@ -6,7 +6,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use ringway_proxy::{Change, FunctionId, FunctionSpec, Name, Publisher, Settings};
+use ringway_proxy::{Change, Forward, FunctionId, FunctionSpec, Name, Publisher, Settings};
 
 const SIZES: [usize; 3] = [10, 1_000, 100_000];
 const ROUNDS: usize = 401;
@@ -52,8 +52,8 @@ fn spec(i: usize) -> Option<FunctionSpec> {
             namespace: Name::parse("openfaas-fn").ok()?,
         },
         bare_alias: true,
-        authority: name,
-        path_prefix: None,
+        authority: name.into(),
+        forward: Forward::Trimmed,
         endpoints: Vec::new(),
         settings: Settings::default(),
     })

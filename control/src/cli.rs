@@ -8,7 +8,7 @@ use clap::{Arg, ArgMatches, Command};
 
 use crate::demo;
 use crate::serve;
-use crate::settings::{Given, Key, Settings, Surroundings, arguments};
+use crate::settings::{Given, Key, Settings, Surroundings, arguments, reference};
 use crate::spawner::{self, Place};
 use crate::watchdog;
 
@@ -35,11 +35,18 @@ fn typed() -> ExitCode {
     let around = Surroundings::observe();
     match name {
         "demo" => demo::run(given, around),
+        "reference" => print_reference(),
         _ => match Settings::resolve(given, around) {
             Ok(settings) => serve::run(settings),
             Err(error) => fail(&error),
         },
     }
+}
+
+#[expect(clippy::print_stdout, reason = "this text is what the command is for")]
+fn print_reference() -> ExitCode {
+    print!("{}", reference());
+    ExitCode::SUCCESS
 }
 
 /// Tells why the program does not start.
@@ -77,6 +84,9 @@ fn command() -> Command {
             Command::new("serve")
                 .about("Serves; the default without a command")
                 .args(settings()),
+        )
+        .subcommand(
+            Command::new("reference").about("Prints the reference of all settings, as Markdown"),
         )
         .subcommand(
             Command::new("demo")

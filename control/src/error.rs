@@ -57,12 +57,20 @@ impl From<ProviderError> for ApiError {
     fn from(error: ProviderError) -> Self {
         let external = error.to_string();
         let (status, internal) = match error {
-            ProviderError::Invalid(_) => (StatusCode::BAD_REQUEST, None),
+            ProviderError::Invalid(_) | ProviderError::Unreadable(_) => {
+                (StatusCode::BAD_REQUEST, None)
+            }
             ProviderError::NotFound { .. } => (StatusCode::NOT_FOUND, None),
+            ProviderError::Exists { .. } => (StatusCode::CONFLICT, None),
+            ProviderError::Unsupported { .. } => (StatusCode::NOT_IMPLEMENTED, None),
             ProviderError::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, None),
             ProviderError::Failed { internal, .. } => {
                 (StatusCode::INTERNAL_SERVER_ERROR, Some(internal))
             }
+            ProviderError::Unreachable { internal, .. } => {
+                (StatusCode::BAD_GATEWAY, Some(internal))
+            }
+            ProviderError::Silent { .. } => (StatusCode::GATEWAY_TIMEOUT, Some(String::new())),
         };
         Self {
             status,
@@ -75,11 +83,7 @@ impl From<ProviderError> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         if let Some(internal) = &self.internal {
-            tracing::error!(
-                status = self.status.as_u16(),
-                "{}: {internal}",
-                self.external
-            );
+            tracing::error!(status = self.status.as_u16(), internal, "{}", self.external);
         }
         let mut response = (self.status, format!("{}\n", self.external)).into_response();
         let headers = response.headers_mut();
@@ -105,8 +109,25 @@ mod tests {
     fn provider_errors_have_their_status() {
         let status = |error: ProviderError| ApiError::from(error).status().as_u16();
         assert_eq!(status(Invalid::new("f", "r").into()), 400);
-        assert_eq!(status(ProviderError::NotFound { name: "a".into() }), 404);
+        assert_eq!(
+            status(ProviderError::NotFound {
+                what: "function",
+                name: "a".into()
+            }),
+            404
+        );
         assert_eq!(status(ProviderError::Unavailable { external: "x" }), 503);
+        let exists = ProviderError::Exists {
+            what: "secret",
+            name: "a".into(),
+        };
+        assert_eq!(status(exists), 409);
+        let refused = ProviderError::Unreachable {
+            external: "cannot be connected to",
+            internal: "refused".into(),
+        };
+        assert_eq!(status(refused), 502);
+        assert_eq!(status(ProviderError::Silent { seconds: 1.0 }), 504);
         let failed = ProviderError::Failed {
             external: "x",
             internal: "secret".into(),

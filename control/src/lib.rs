@@ -6,6 +6,7 @@
 //! - [`serve`]: the order of start and stop; [`demo`]: the same with three functions.
 //! - [`api`]: HTTP in, one call of [`provider::Provider`] out; [`wire`]: its JSON.
 //! - [`provider`]: what runs functions; [`publish`]: what it observes becomes the table.
+//! - [`scale`]: what labels allow and alerts ask for; [`policy`]: what annotations set.
 //! - [`metrics`]: the Prometheus listener.
 //! - `spawner` and `watchdog`: processes of their own, which this binary becomes when told to.
 //!
@@ -21,10 +22,13 @@ pub mod name;
 pub mod policy;
 pub mod provider;
 pub mod publish;
+pub mod scale;
 pub mod serve;
 pub mod settings;
 pub mod wire;
 
+mod client;
+mod percent;
 mod rfc3339;
 mod spawner;
 mod sys;

@@ -32,6 +32,12 @@ impl Namespace {
         self.0.as_str()
     }
 
+    /// The namespace as a name.
+    #[must_use]
+    pub const fn as_name(&self) -> &Name {
+        &self.0
+    }
+
     /// The function `name` in this namespace.
     ///
     /// # Errors

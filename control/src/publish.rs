@@ -1,17 +1,31 @@
 //! What a provider observes becomes the data plane's table: the only maker of its rows.
 
+use std::sync::Arc;
+
 use dashmap::DashMap;
-use ringway_proxy::{Change, FunctionId, FunctionSpec, Publisher};
+use ringway_proxy::{Change, Forward, FunctionId, FunctionSpec, Publisher, Settings};
 
 use crate::name::{self, Namespace};
-use crate::provider::{Observed, Observer, Row};
+use crate::provider::{Observed, Observer, Row, Via};
 
-/// Publishes rows, and remembers how many replicas each function wants for the gauges.
+/// Publishes rows, and remembers how many replicas each function has for the gauges.
 pub struct Board {
     publisher: Publisher,
     /// The namespace whose functions have a bare name too.
     namespace: Namespace,
-    replicas: DashMap<FunctionId, u32>,
+    /// Replicas wanted and ready.
+    replicas: DashMap<FunctionId, (u32, u32)>,
+}
+
+/// How many replicas a function has.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Standing {
+    /// `name.namespace`.
+    pub name: String,
+    /// Replicas wanted.
+    pub replicas: u32,
+    /// Replicas that take traffic.
+    pub ready: u32,
 }
 
 impl Board {
@@ -25,28 +39,34 @@ impl Board {
         }
     }
 
-    /// Replicas wanted, by `name.namespace` in order.
+    /// How every function stands, by `name.namespace` in order.
     #[must_use]
-    pub fn replicas(&self) -> Vec<(String, u32)> {
-        let counts = self
-            .replicas
-            .iter()
-            .map(|entry| (name::full(entry.key()), *entry.value()));
-        let mut counts: Vec<_> = counts.collect();
-        counts.sort_unstable();
-        counts
+    pub fn standings(&self) -> Vec<Standing> {
+        let standings = self.replicas.iter().map(|entry| {
+            let (replicas, ready) = *entry.value();
+            Standing {
+                name: name::full(entry.key()),
+                replicas,
+                ready,
+            }
+        });
+        let mut standings: Vec<_> = standings.collect();
+        standings.sort_unstable();
+        standings
     }
 
     fn change(&self, observed: Observed) -> Change {
         match observed {
             Observed::Present(row) => {
-                self.replicas.insert(row.id.clone(), row.replicas);
+                self.replicas
+                    .insert(row.id.clone(), (row.replicas, row.ready));
                 Change::Put(spec(row, &self.namespace))
             }
             Observed::Gone(id) => {
                 self.replicas.remove(&id);
                 Change::Remove(id)
             }
+            Observed::Unknown(via) => unknown(via, &self.namespace),
         }
     }
 }
@@ -61,43 +81,98 @@ impl Observer for Board {
 
 /// One row of the table. Pure.
 fn spec(row: Row, default_namespace: &Namespace) -> FunctionSpec {
+    let bare_alias = row.id.namespace.as_str() == default_namespace.as_str();
+    let (endpoints, authority, forward) = match row.via {
+        Via::Replicas(endpoints) => {
+            let authority = Arc::from(name::full(&row.id));
+            (endpoints, authority, Forward::Trimmed)
+        }
+        Via::Provider {
+            addresses,
+            authority,
+            base,
+        } => (
+            addresses.to_vec(),
+            authority,
+            Forward::Kept { prefix: base },
+        ),
+    };
     FunctionSpec {
-        bare_alias: row.id.namespace.as_str() == default_namespace.as_str(),
-        authority: name::full(&row.id),
         id: row.id,
-        path_prefix: None,
-        endpoints: row.endpoints,
+        bare_alias,
+        authority,
+        forward,
+        endpoints,
         settings: row.settings,
     }
 }
 
+/// The row of the names that no function has.
+fn unknown(via: Via, namespace: &Namespace) -> Change {
+    let Ok(id) = namespace.function(UNKNOWN) else {
+        return Change::RemoveUnknown;
+    };
+    let row = Row {
+        id,
+        via,
+        settings: Settings::default(),
+        replicas: 0,
+        ready: 0,
+    };
+    Change::PutUnknown(spec(row, namespace))
+}
+
+/// What calls of unknown names are counted under; no function's full name is without a point.
+pub(crate) const UNKNOWN: &str = "unknown";
+
 #[cfg(test)]
 mod tests {
-    use ringway_proxy::{Address, Settings};
+    use ringway_proxy::Address;
 
     use super::*;
 
+    fn row(via: Via) -> Row {
+        let namespace = Namespace::parse("openfaas-fn").unwrap();
+        Row {
+            id: namespace.function("cat").unwrap(),
+            via,
+            settings: Settings {
+                priority: 7,
+                ..Settings::default()
+            },
+            replicas: 1,
+            ready: 1,
+        }
+    }
+
     #[test]
-    fn a_row_becomes_a_spec() {
+    fn replicas_get_the_path_behind_the_name() {
         let namespace = Namespace::parse("openfaas-fn").unwrap();
         let other = Namespace::parse("dev").unwrap();
-        let settings = Settings {
-            priority: 7,
-            ..Settings::default()
-        };
-        let row = Row {
-            id: namespace.function("cat").unwrap(),
-            endpoints: vec![Address::Unix("/r/1.s".into())],
-            settings: settings.clone(),
-            replicas: 1,
-        };
+        let address = Address::Unix("/r/1.s".into());
+        let row = row(Via::Replicas(vec![address.clone()]));
         let spec = spec(row.clone(), &namespace);
-        assert_eq!(spec.authority, "cat.openfaas-fn");
-        assert!(spec.bare_alias && spec.path_prefix.is_none());
-        assert_eq!(
-            (spec.settings, spec.endpoints),
-            (settings, row.endpoints.clone())
-        );
+        assert_eq!(&*spec.authority, "cat.openfaas-fn");
+        assert!(spec.bare_alias && spec.forward == Forward::Trimmed);
+        assert_eq!((spec.settings.priority, spec.endpoints), (7, vec![address]));
         assert!(!super::spec(row, &other).bare_alias);
+    }
+
+    #[test]
+    fn a_provider_gets_the_path_as_it_came() {
+        let namespace = Namespace::parse("openfaas-fn").unwrap();
+        let addresses = [Address::Tcp(([127, 0, 0, 1], 8081).into())];
+        let spec = spec(
+            row(Via::Provider {
+                addresses: addresses.clone().into(),
+                authority: "faasd:8081".into(),
+                base: "/base".into(),
+            }),
+            &namespace,
+        );
+        assert_eq!(&*spec.authority, "faasd:8081");
+        let prefix = "/base".into();
+        assert_eq!(spec.forward, Forward::Kept { prefix });
+        assert_eq!(spec.endpoints, addresses);
     }
 }

@@ -32,8 +32,17 @@ pub(crate) struct ChildRules {
     pub(crate) descriptors: Option<u64>,
     /// `cgroup.procs` files of the groups it joins.
     pub(crate) cgroups: Vec<File>,
+    /// Shows it a folder in another place.
+    pub(crate) secrets: Option<Shown>,
     /// Gives it a root file system that cannot be written.
     pub(crate) read_only_root: Option<ReadOnlyRoot>,
+}
+
+/// A private mount namespace in which one folder is seen, read-only, in another place.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    folder: CString,
+    place: CString,
 }
 
 /// A private mount namespace in which everything is read-only; `/tmp` and `/dev/shm` are fresh,
@@ -72,6 +81,9 @@ impl ChildRules {
         for group in &self.cgroups {
             rustix::io::write(group, b"0")?;
         }
+        if let Some(secrets) = &self.secrets {
+            secrets.enter()?;
+        }
         if let Some(root) = &self.read_only_root {
             root.enter()?;
         }
@@ -89,11 +101,31 @@ impl ChildRules {
     }
 }
 
+impl Shown {
+    /// `folder` to be seen as `place`, which exists.
+    pub(crate) fn new(folder: &Path, place: &Path) -> io::Result<Self> {
+        Ok(Self {
+            folder: text(folder)?,
+            place: text(place)?,
+        })
+    }
+
+    fn enter(&self) -> io::Result<()> {
+        unshare(UnshareFlags::NEWNS)?;
+        let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+        mount::mount_change(c"/", private)?;
+        mount::mount_bind(&self.folder, &self.place)?;
+        read_only(&self.place, true, false)
+    }
+}
+
+fn text(path: &Path) -> io::Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other)
+}
+
 impl ReadOnlyRoot {
     /// Prepares a root in which only `kept` (and `/tmp`, fresh) can be written.
     pub(crate) fn new(kept: &Path) -> io::Result<Self> {
-        let text =
-            |path: &Path| CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other);
         let mut parents = Vec::new();
         for folder in kept.ancestors().filter(|f| f.starts_with("/tmp/")) {
             parents.push(text(folder)?);

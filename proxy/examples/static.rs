@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringway_proxy::{
-    AccessLog, Address, Change, Config, DriverChoice, FunctionId, FunctionSpec, Gateway, HalfClose,
-    Name, NoDemand, Publisher, Settings,
+    AccessLog, Address, Change, Config, DriverChoice, Forward, FunctionId, FunctionSpec, Gateway,
+    HalfClose, Name, NoDemand, Publisher, Settings,
 };
 
 fn main() {
@@ -50,8 +50,8 @@ fn row(word: &str) -> Option<FunctionSpec> {
             namespace: Name::parse("openfaas-fn").ok()?,
         },
         bare_alias: true,
-        authority: address.to_owned(),
-        path_prefix: None,
+        authority: address.into(),
+        forward: Forward::Trimmed,
         endpoints: vec![Address::Tcp(address.parse().ok()?)],
         settings: Settings::default(),
     })
@@ -73,5 +73,6 @@ fn config(listen: SocketAddr) -> Config {
         access_log: AccessLog::Off,
         half_close: HalfClose::Wait,
         connections_max: None,
+        cors: None,
     }
 }

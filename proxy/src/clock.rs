@@ -3,13 +3,16 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Milliseconds since the shard started; the unit of every deadline.
+/// Milliseconds since the gateway started; the unit of every deadline.
 pub(crate) type Millis = u64;
 
 /// No deadline.
 pub(crate) const NEVER: Millis = Millis::MAX;
 
 /// One shard's clock. The coarse time is moved by the ticker and by each request's start.
+///
+/// Clones have the same origin: the times of a gateway's shards compare.
+#[derive(Clone)]
 pub(crate) struct Clock {
     origin: Instant,
     now: Cell<Millis>,

@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::cors::Cors;
+
 /// Settings of a [`Gateway`](crate::Gateway).
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -34,6 +36,8 @@ pub struct Config {
     /// Most client connections at once over all shards; `None` derives it from the
     /// descriptor limit ([`limits::connections_max`](crate::limits::connections_max)).
     pub connections_max: Option<usize>,
+    /// Which pages of other origins may call functions; `None` leaves CORS to the functions.
+    pub cors: Option<Cors>,
 }
 
 /// Which I/O driver the shards use.

@@ -1,16 +1,24 @@
-//! The way out of the data plane: "this function has callers and no endpoint".
+//! The way out of the data plane: "this function has callers and no replica".
 
 use std::sync::Arc;
 
 use crate::table::FunctionId;
 
-/// Told that a function has parked callers and no endpoint.
+/// Told that a function has callers and no replica.
 ///
-/// Called from a shard's thread, at most once per function until the function's row in the
-/// table changes; it must neither block nor panic (hand the id to a bounded channel and return).
+/// Called from a shard's thread; it must neither block nor panic (hand the id to a bounded channel
+/// and return).
 pub trait Demand: Send + Sync {
-    /// `function` has a caller waiting for its first endpoint.
+    /// `function` has a caller waiting for its first endpoint. At most once per function until
+    /// its row in the table changes.
     fn wanted(&self, function: &FunctionId);
+
+    /// A provider answered a call of `function` with 503 in its own name (`X-OpenFaaS-Internal`):
+    /// it has no replica, so the endpoint in the table is of no use. The caller got that reply. At
+    /// most once per function and [`UNREADY_EVERY`](crate::limits::UNREADY_EVERY).
+    fn unready(&self, function: &FunctionId) {
+        let _ = function;
+    }
 }
 
 /// Ignores every demand: parked callers wait for a table published for another reason.

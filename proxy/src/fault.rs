@@ -90,6 +90,8 @@ labels! {
         HeadTimeout = "head_timeout",
         /// The body made no progress.
         BodyTimeout = "body_timeout",
+        /// A preflight from an origin that is not allowed.
+        Origin = "origin",
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::clock::Clock;
 use crate::config::{AccessLog, Config};
 use crate::demand::Demand;
 use crate::limits;
@@ -134,6 +135,7 @@ impl Gateway {
             .unwrap_or_else(|| limits::connections_max(descriptors))
             .max(count);
         let config = Arc::new(config);
+        let clock = Clock::new();
         let (ready, started) = mpsc::channel();
         let mut shards = Vec::with_capacity(count);
         let mut rings = Vec::new();
@@ -147,6 +149,7 @@ impl Gateway {
                 config: Arc::clone(&config),
                 publisher: publisher.clone(),
                 demand: Arc::clone(&demand),
+                clock: clock.clone(),
                 counters,
                 inbox: Arc::clone(&inbox),
                 log,
@@ -224,6 +227,7 @@ impl Gateway {
                 .iter()
                 .map(|f| FunctionSnapshot::of(f))
                 .collect(),
+            unknown: self.publisher.unknown().map(|f| FunctionSnapshot::of(&f)),
             shards: self
                 .shards
                 .iter()

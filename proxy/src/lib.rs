@@ -13,6 +13,7 @@ pub mod table;
 mod buf;
 mod clock;
 mod config;
+mod cors;
 mod demand;
 mod endpoint;
 mod fault;
@@ -24,8 +25,9 @@ mod runtime;
 mod shard;
 
 pub use config::{AccessLog, Cidr, Config, DriverChoice, HalfClose};
+pub use cors::{Cors, Origins};
 pub use demand::{Demand, NoDemand};
 pub use fault::{Reject, RetryRule};
 pub use gateway::{Driver, DriverReport, Gateway, StartError, ipv4_wildcard};
 pub use name::{Name, NameError};
-pub use table::{Address, Change, FunctionId, FunctionSpec, Publisher, Retry, Settings};
+pub use table::{Address, Change, Forward, FunctionId, FunctionSpec, Publisher, Retry, Settings};

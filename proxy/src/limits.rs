@@ -46,6 +46,9 @@ pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 pub const LINGER_BYTES_MAX: usize = 256 * 1024;
 /// Age of an exchange at which the client's absence is looked for.
 pub const ABORT_WATCH_AFTER: Duration = Duration::from_millis(100);
+/// Least time between two reports that a provider has no replica of a function: one starts a look
+/// at the provider, and a second look within this time would see nothing new.
+pub const UNREADY_EVERY: Duration = Duration::from_millis(250);
 /// Longest wait for a first endpoint.
 pub const PARK_TIMEOUT_MAX: Duration = Duration::from_secs(100);
 /// Idle time of a client connection after which it gives its buffer back.
@@ -59,6 +62,16 @@ pub const PINNED_BUFFERS_MAX: usize = 256;
 pub const PARKED_PER_FUNCTION_MAX: u32 = 1_000;
 /// Callers parked per shard.
 pub const PARKED_PER_SHARD_MAX: usize = 10_000;
+
+/// Callers let go at once for each endpoint when a function gets its first: what a replica that
+/// has just started can be expected to accept at once.
+pub const RAMP_FIRST: usize = 16;
+/// Callers let go when a call ends while others wait: its own place and one more, so that the
+/// calls in flight double with each round of replies, as far as the function keeps up.
+pub const RAMP_STEP: usize = 2;
+/// Time after which twice as many are let go as the time before, whether calls end or not: with
+/// [`PARKED_PER_FUNCTION_MAX`] callers and one endpoint all have their turn after five times this.
+pub const RAMP_EVERY: Duration = Duration::from_millis(100);
 
 /// Idle upstream connections kept per endpoint and shard.
 pub const IDLE_PER_ENDPOINT_MAX: usize = 64;

@@ -1,122 +1,79 @@
 //! `/system/functions` and `/system/function/{name}`.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use serde::Deserialize;
 
+use super::answer::without_text;
 use super::body::Document;
+use super::query::Parameters;
 use super::router::Api;
 use crate::error::ApiError;
-use crate::provider::{Invalid, Target};
-use crate::wire::{DeleteRequest, Deployment, FunctionStatus};
-
-/// Query parameters of these routes; others are ignored.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Parameters {
-    #[serde(default)]
-    pub(super) namespace: String,
-    #[serde(default)]
-    usage: String,
-}
+use crate::provider::{Answer, Order, Target};
 
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
-    Query(parameters): Query<Parameters>,
-) -> Result<Json<Vec<FunctionStatus>>, ApiError> {
-    let mut rows = api.provider.list(parameters.namespace).await?;
-    let invocations = invocations(&api);
-    for row in &mut rows {
-        count(row, &invocations);
+    parameters: Parameters,
+) -> Result<Answer, ApiError> {
+    let mut answer = api.provider.list(parameters.namespace()).await?;
+    if answer.status == StatusCode::OK
+        && let Some(list) = api.counts.into_list(&answer.body).await
+    {
+        answer.body = list.into();
     }
-    Ok(Json(rows))
+    Ok(answer)
 }
 
 pub(super) async fn status(
     State(api): State<Arc<Api>>,
     Path(name): Path<String>,
-    Query(parameters): Query<Parameters>,
-) -> Result<Response, ApiError> {
-    let usage = matches!(parameters.usage.as_str(), "1" | "true");
-    let target = Target {
-        name,
-        namespace: parameters.namespace,
+    parameters: Parameters,
+) -> Response {
+    let usage = matches!(parameters.last("usage"), "1" | "true");
+    let namespace = parameters.namespace();
+    let answer = api.provider.status(Target { name, namespace }, usage).await;
+    let mut answer = match answer.map_err(ApiError::from) {
+        Ok(answer) => answer,
+        Err(error) => return without_text(error),
     };
-    match api
-        .provider
-        .status(target, usage)
-        .await
-        .map_err(ApiError::from)
+    if answer.status == StatusCode::OK
+        && !api.provider.is_remote()
+        && let Some(document) = api.counts.into_one(&answer.body).await
     {
-        Ok(mut row) => {
-            count(&mut row, &invocations(&api));
-            Ok(Json(row).into_response())
-        }
-        // Providers answer this one with an empty body.
-        Err(error) if error.status() == StatusCode::NOT_FOUND => {
-            Ok(StatusCode::NOT_FOUND.into_response())
-        }
-        Err(error) => Err(error),
+        answer.body = document.into();
     }
+    answer.into_response()
 }
 
 pub(super) async fn deploy(
     State(api): State<Arc<Api>>,
+    parameters: Parameters,
     Document(body): Document,
-) -> Result<StatusCode, ApiError> {
-    api.provider.deploy(Deployment::parse(&body)?).await?;
-    Ok(StatusCode::ACCEPTED)
+) -> Result<Answer, ApiError> {
+    Ok(api.provider.deploy(order(parameters, body)).await?)
 }
 
 pub(super) async fn update(
     State(api): State<Arc<Api>>,
+    parameters: Parameters,
     Document(body): Document,
-) -> Result<StatusCode, ApiError> {
-    api.provider.update(Deployment::parse(&body)?).await?;
-    Ok(StatusCode::OK)
+) -> Result<Answer, ApiError> {
+    Ok(api.provider.update(order(parameters, body)).await?)
 }
 
 pub(super) async fn delete(
     State(api): State<Arc<Api>>,
-    Query(parameters): Query<Parameters>,
+    parameters: Parameters,
     Document(body): Document,
-) -> Result<StatusCode, ApiError> {
-    let request = DeleteRequest::parse(&body)?;
-    if request.function_name.is_empty() {
-        return Err(Invalid::new("functionName", "must name the function").into());
+) -> Result<Answer, ApiError> {
+    Ok(api.provider.delete(order(parameters, body)).await?)
+}
+
+pub(super) fn order(parameters: Parameters, body: bytes::Bytes) -> Order {
+    Order {
+        body,
+        namespace: parameters.namespace(),
     }
-    let namespace = one_of(request.namespace, parameters.namespace)?;
-    api.provider
-        .delete(Target {
-            name: request.function_name,
-            namespace,
-        })
-        .await?;
-    Ok(StatusCode::OK)
-}
-
-/// The namespace of the body or of the query; both must not name different ones.
-pub(super) fn one_of(body: String, query: String) -> Result<String, ApiError> {
-    match (body.as_str(), query.as_str()) {
-        ("", _) => Ok(query),
-        (_, "") => Ok(body),
-        (a, b) if a == b => Ok(body),
-        _ => Err(Invalid::new("namespace", "body and query name different ones").into()),
-    }
-}
-
-fn invocations(api: &Api) -> HashMap<(String, String), u64> {
-    let counts = (api.invocations)().into_iter();
-    counts
-        .map(|(id, n)| ((id.name.to_string(), id.namespace.to_string()), n))
-        .collect()
-}
-
-fn count(row: &mut FunctionStatus, invocations: &HashMap<(String, String), u64>) {
-    let key = (row.name.clone(), row.deployment.0.namespace.clone());
-    row.invocation_count = invocations.get(&key).copied().unwrap_or(0);
 }

@@ -9,7 +9,7 @@ use super::router::Api;
 use crate::error::ApiError;
 
 pub(super) async fn live(State(api): State<Arc<Api>>) -> Result<&'static str, ApiError> {
-    if api.is_draining() {
+    if api.facts.is_draining() {
         let text = "the gateway is draining";
         return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, text));
     }

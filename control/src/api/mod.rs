@@ -3,16 +3,22 @@
 //! **Invariant:** authentication is one layer around everything, unknown paths included, with an
 //! explicit list of exceptions: a route that is forgotten here is guarded, not open.
 
+mod answer;
 mod auth;
 mod body;
+mod calls;
+mod counts;
 mod functions;
 mod health;
 mod info;
+mod query;
 mod router;
 mod scale;
+mod system;
 mod ui;
 
 #[cfg(test)]
 mod tests;
 
+pub use counts::Counts;
 pub use router::{Api, router};

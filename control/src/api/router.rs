@@ -1,38 +1,35 @@
 //! The routes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::State;
 use axum::middleware;
 use axum::routing::{get, post};
 use http::{Method, StatusCode, Uri};
-use ringway_proxy::FunctionId;
 
-use super::{auth, functions, health, info, scale, ui};
+use super::counts::Counts;
+use super::{auth, calls, functions, health, info, scale, system, ui};
 use crate::error::ApiError;
+use crate::metrics::Facts;
+use crate::name::Namespace;
 use crate::provider::Provider;
-use crate::settings::Credentials;
+use crate::settings::Login;
 
 /// What the routes work with.
 pub struct Api {
     /// What runs the functions.
     pub provider: Arc<dyn Provider>,
-    /// Ended calls by function, from the data plane's counters.
-    pub invocations: Box<dyn Fn() -> Vec<(FunctionId, u64)> + Send + Sync>,
-    /// What `/system` asks for; `None` asks for nothing.
-    pub credentials: Option<Credentials>,
-    /// Set once the gateway drains.
-    pub draining: AtomicBool,
-}
-
-impl Api {
-    /// Whether the gateway drains.
-    #[must_use]
-    pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
-    }
+    /// How often functions were called.
+    pub counts: Counts,
+    /// What everything but functions and health asks for; `None` asks for nothing.
+    pub credentials: Option<Login>,
+    /// Namespace of functions named without one.
+    pub namespace: Namespace,
+    /// Most replicas that calls and alerts may ask for.
+    pub replicas_max: Option<u32>,
+    /// What the metrics page tells, and whether the gateway drains.
+    pub facts: Arc<Facts>,
 }
 
 /// All routes behind the authentication layer.
@@ -47,13 +44,43 @@ pub fn router(api: Arc<Api>) -> Router {
         )
         .route("/system/function/{name}", get(functions::status))
         .route("/system/scale-function/{name}", post(scale::scale))
+        .route("/system/alert", post(scale::alert))
         .route("/system/info", get(info::info))
+        .route(
+            "/system/secrets",
+            get(system::secrets)
+                .post(system::secrets)
+                .put(system::secrets)
+                .delete(system::secrets),
+        )
+        .route("/system/logs", get(system::logs))
+        .route("/system/namespaces", get(system::namespaces))
+        .route(
+            "/system/namespace/",
+            get(system::unnamed_namespace)
+                .post(system::unnamed_namespace)
+                .put(system::unnamed_namespace)
+                .delete(system::unnamed_namespace),
+        )
+        .route(
+            "/system/namespace/{name}",
+            get(system::namespace)
+                .post(system::namespace)
+                .put(system::namespace)
+                .delete(system::namespace),
+        )
+        .route("/system/telemetry", get(system::telemetry))
+        .route("/metrics", get(system::metrics))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/", get(ui::home))
         .route("/ui/", get(ui::page))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
+        .route_layer(middleware::from_fn_with_state(
+            Arc::clone(&api),
+            calls::count,
+        ))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&api),
             auth::guard,

@@ -1,113 +1,157 @@
 //! The routes over a real socket, with a provider that only remembers.
 
 use std::collections::BTreeMap;
+use std::future::ready;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
-use ringway_proxy::FunctionId;
+use ringway_proxy::metrics::Snapshot;
+use ringway_proxy::{FunctionId, Publisher};
+use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::body::BYTES_MAX;
-use super::{Api, router};
+use super::{Api, Counts, router};
+use crate::metrics::{Facts, SystemCalls};
 use crate::name::Namespace;
-use crate::provider::{Invalid, Observer, Provider, ProviderError, Target};
-use crate::settings::Credentials;
-use crate::wire::{Deployment, FunctionStatus, ProviderInfo, Shown, VersionInfo};
+use crate::provider::{
+    Answer, Answering, Invalid, LogRequest, LogStream, Observer, Order, Provider, ProviderError,
+    Target, Verb,
+};
+use crate::publish::Board;
+use crate::settings::{Credentials, Login};
+use crate::wire::{DeleteRequest, Deployment, ProviderInfo, VersionInfo};
 
-/// Keeps deployments by name.
+/// Keeps deployments by name, and remembers the rest.
 #[derive(Default)]
 struct Memory {
-    functions: Mutex<BTreeMap<String, (Deployment, u32)>>,
+    functions: Mutex<BTreeMap<String, (Deployment, u64)>>,
+    /// Calls that are only passed on.
+    passed: Mutex<Vec<String>>,
 }
 
 impl Memory {
-    fn put(&self, deployment: Deployment, create: bool) -> Result<(), ProviderError> {
+    fn put(&self, order: &Order, create: bool) -> Result<Answer, ProviderError> {
+        let deployment = Deployment::parse(&order.body)?;
         let name = deployment.service.clone();
         let mut functions = self.functions.lock();
         if !create && !functions.contains_key(&name) {
-            return Err(ProviderError::NotFound { name });
+            return Err(missing(name));
         }
         if name.is_empty() {
             return Err(Invalid::new("service", "must name the function").into());
         }
         functions.insert(name, (deployment, 1));
-        Ok(())
+        Ok(Answer::empty(if create {
+            StatusCode::ACCEPTED
+        } else {
+            StatusCode::OK
+        }))
     }
 
-    fn row(name: &str, deployment: &Deployment, replicas: u32) -> FunctionStatus {
-        FunctionStatus {
-            name: name.to_owned(),
-            deployment: Shown(Deployment {
-                namespace: "ns".into(),
-                ..deployment.clone()
-            }),
-            invocation_count: 0,
-            replicas,
-            available_replicas: 0,
-            created_at: "2026-01-01T00:00:00Z".to_owned(),
-            usage: None,
-        }
+    fn row(name: &str, deployment: &Deployment, replicas: u64) -> Value {
+        json!({"name": name, "namespace": "ns", "replicas": replicas,
+            "labels": deployment.labels})
+    }
+
+    fn pass(&self, what: String) -> Answering<'_> {
+        self.passed.lock().push(what);
+        ready(Ok(Answer::json(&json!(["passed"])))).boxed()
     }
 }
 
+fn missing(name: String) -> ProviderError {
+    let what = "function";
+    ProviderError::NotFound { what, name }
+}
+
 impl Provider for Memory {
-    fn list(&self, _: String) -> BoxFuture<'_, Result<Vec<FunctionStatus>, ProviderError>> {
+    fn list(&self, _: String) -> Answering<'_> {
         let functions = self.functions.lock();
         let rows = functions
             .iter()
-            .map(|(name, (d, n))| Self::row(name, d, *n))
-            .collect();
-        std::future::ready(Ok(rows)).boxed()
+            .map(|(name, (d, n))| Self::row(name, d, *n));
+        ready(Ok(Answer::json(&rows.collect::<Vec<_>>()))).boxed()
     }
 
-    fn status(
-        &self,
-        target: Target,
-        _: bool,
-    ) -> BoxFuture<'_, Result<FunctionStatus, ProviderError>> {
+    fn status(&self, target: Target, _: bool) -> Answering<'_> {
         let functions = self.functions.lock();
-        let row = functions
-            .get(&target.name)
-            .map(|(d, n)| Self::row(&target.name, d, *n));
-        let row = row.ok_or(ProviderError::NotFound { name: target.name });
-        std::future::ready(row).boxed()
+        let row = functions.get(&target.name);
+        let row = row.map(|(d, n)| Answer::json(&Self::row(&target.name, d, *n)));
+        ready(row.ok_or_else(|| missing(target.name))).boxed()
     }
 
-    fn deploy(&self, deployment: Deployment) -> BoxFuture<'_, Result<(), ProviderError>> {
-        std::future::ready(self.put(deployment, true)).boxed()
+    fn deploy(&self, order: Order) -> Answering<'_> {
+        ready(self.put(&order, true)).boxed()
     }
 
-    fn update(&self, deployment: Deployment) -> BoxFuture<'_, Result<(), ProviderError>> {
-        std::future::ready(self.put(deployment, false)).boxed()
+    fn update(&self, order: Order) -> Answering<'_> {
+        ready(self.put(&order, false)).boxed()
     }
 
-    fn delete(&self, target: Target) -> BoxFuture<'_, Result<(), ProviderError>> {
-        let removed = self.functions.lock().remove(&target.name);
-        let result = removed
-            .map(|_| ())
-            .ok_or(ProviderError::NotFound { name: target.name });
-        std::future::ready(result).boxed()
+    fn delete(&self, order: Order) -> Answering<'_> {
+        let removed = DeleteRequest::parse(&order.body)
+            .map_err(ProviderError::from)
+            .and_then(|request| {
+                order.namespace(&request.namespace)?;
+                let name = request.function_name;
+                if name.is_empty() {
+                    return Err(Invalid::new("functionName", "must name the function").into());
+                }
+                let removed = self.functions.lock().remove(&name);
+                removed.ok_or_else(|| missing(name))
+            });
+        ready(removed.map(|_| Answer::empty(StatusCode::OK))).boxed()
     }
 
-    fn scale(&self, target: Target, replicas: u64) -> BoxFuture<'_, Result<(), ProviderError>> {
+    fn scale(&self, target: Target, replicas: u64) -> Answering<'_> {
         let mut functions = self.functions.lock();
         let result = match functions.get_mut(&target.name) {
             Some((_, count)) => {
-                *count = u32::try_from(replicas).unwrap();
-                Ok(())
+                *count = replicas;
+                Ok(Answer::empty(StatusCode::ACCEPTED))
             }
-            None => Err(ProviderError::NotFound { name: target.name }),
+            None => Err(missing(target.name)),
         };
-        std::future::ready(result).boxed()
+        ready(result).boxed()
+    }
+
+    fn secrets(&self, verb: Verb, order: Order) -> Answering<'_> {
+        let body = String::from_utf8_lossy(&order.body).into_owned();
+        self.pass(format!("secrets {verb:?} {} {body}", order.namespace))
+    }
+
+    fn logs(&self, request: LogRequest) -> Answering<'_, LogStream> {
+        let query = Bytes::from(format!("{}\n", request.query));
+        let lines = futures_util::stream::iter([Ok(query)]);
+        ready(Ok(LogStream {
+            status: StatusCode::OK,
+            headers: http::HeaderMap::default(),
+            body: Box::pin(lines),
+        }))
+        .boxed()
+    }
+
+    fn namespaces(&self) -> Answering<'_> {
+        self.pass("namespaces".to_owned())
+    }
+
+    fn namespace(&self, verb: Verb, name: String, body: Bytes) -> Answering<'_> {
+        self.pass(format!("namespace {verb:?} {name:?} {} bytes", body.len()))
+    }
+
+    fn telemetry(&self) -> Answering<'_> {
+        self.pass("telemetry".to_owned())
     }
 
     fn info(&self) -> BoxFuture<'_, ProviderInfo> {
@@ -116,37 +160,64 @@ impl Provider for Memory {
             orchestration: "none".to_owned(),
             version: VersionInfo::of_this_build(),
         };
-        std::future::ready(info).boxed()
+        ready(info).boxed()
     }
 
-    fn health(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
-        std::future::ready(Ok(())).boxed()
+    fn health(&self) -> Answering<'_, ()> {
+        ready(Ok(())).boxed()
+    }
+
+    fn is_remote(&self) -> bool {
+        false
     }
 
     fn watch(&self, _: Arc<dyn Observer>) {}
 
     fn wanted(&self, _: FunctionId) {}
+
+    fn unready(&self, _: FunctionId) {}
 }
 
 struct Server {
     address: SocketAddr,
     api: Arc<Api>,
+    memory: Arc<Memory>,
 }
 
 impl Server {
     async fn start(credentials: Option<Credentials>) -> Self {
         let namespace = Namespace::parse("ns").unwrap();
+        let memory = Arc::new(Memory::default());
+        let id = namespace.function("a").unwrap();
+        let own = Box::new(move || vec![(id.clone(), 7)]);
+        let board = Board::new(Publisher::new(1), namespace.clone());
         let api = Arc::new(Api {
-            provider: Arc::new(Memory::default()),
-            invocations: Box::new(move || vec![(namespace.function("a").unwrap(), 7)]),
-            credentials,
-            draining: AtomicBool::new(false),
+            provider: Arc::clone(&memory) as _,
+            counts: Counts::new(own, None, namespace.clone()),
+            credentials: credentials.map(Login::fixed),
+            namespace,
+            replicas_max: Some(10),
+            facts: Arc::new(Facts {
+                snapshot: Box::new(Snapshot::default),
+                board: Arc::new(board),
+                driver: "none",
+                calls: SystemCalls::default(),
+                draining: AtomicBool::new(false),
+            }),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let routes = router(Arc::clone(&api));
         tokio::spawn(async move { axum::serve(listener, routes).await });
-        Self { address, api }
+        Self {
+            address,
+            api,
+            memory,
+        }
+    }
+
+    fn replicas(&self, name: &str) -> u64 {
+        self.memory.functions.lock()[name].1
     }
 
     async fn send(&self, request: Request<Full<&'static [u8]>>) -> Response<String> {
@@ -193,7 +264,7 @@ async fn deploy_list_scale_delete_have_the_codes_clients_need() {
         404
     );
     let row = server.call("GET", "/system/function/a?usage=1", "").await;
-    let row: serde_json::Value = serde_json::from_str(row.body()).unwrap();
+    let row: Value = serde_json::from_str(row.body()).unwrap();
     assert_eq!(row["replicas"], 0);
     assert_eq!(row["invocationCount"], 7);
     let missing = server.call("GET", "/system/function/b", "").await;
@@ -273,6 +344,90 @@ async fn a_body_over_the_limit_is_400_and_names_the_limit() {
 }
 
 #[tokio::test]
+async fn replicas_are_cut_to_the_maximum() {
+    let server = Server::start(None).await;
+    let a = r#"{"service":"a","image":"i"}"#;
+    assert_eq!(server.code("POST", "/system/functions", a).await, 202);
+    for (asked, given) in [(3, 3), (10, 10), (11, 10)] {
+        let body = format!(r#"{{"replicas":{asked}}}"#).leak();
+        let path = "/system/scale-function/a";
+        assert_eq!(server.code("POST", path, body).await, 202);
+        assert_eq!(server.replicas("a"), given);
+    }
+}
+
+#[tokio::test]
+async fn alerts_scale_each_function_by_its_own_status() {
+    let server = Server::start(None).await;
+    let labels = r#"{"com.openfaas.scale.max":"20","com.openfaas.scale.factor":"20",
+        "com.openfaas.scale.min":"2"}"#;
+    for name in ["a", "b"] {
+        let body = format!(r#"{{"service":"{name}","image":"i","labels":{labels}}}"#).leak();
+        assert_eq!(server.code("POST", "/system/functions", body).await, 202);
+    }
+    // A fifth of the maximum, which the gateway caps at 10, and the one that is there.
+    let body = r#"{"status":"resolved","alerts":[
+        {"status":"firing","labels":{"function_name":"a.ns"}},
+        {"status":"resolved","labels":{"function_name":"b"}},
+        {"status":"firing","labels":{"function_name":"not-there.ns"}},
+        {"status":"firing","labels":{"function_name":".ns"}}]}"#;
+    let reply = server.call("POST", "/system/alert", body).await;
+    assert_eq!((reply.status().as_u16(), reply.body().as_str()), (200, ""));
+    assert_eq!((server.replicas("a"), server.replicas("b")), (3, 2));
+    for bad in ["", "[]", "{"] {
+        assert_eq!(server.code("POST", "/system/alert", bad).await, 400);
+    }
+    assert_eq!(server.code("GET", "/system/alert", "").await, 405);
+}
+
+#[tokio::test]
+async fn secrets_namespaces_and_logs_pass_on() {
+    let server = Server::start(None).await;
+    for (method, path, body) in [
+        (
+            "DELETE",
+            "/system/secrets?namespace=a&namespace=ns",
+            "{\"name\":\"s\"}",
+        ),
+        ("GET", "/system/namespaces", ""),
+        ("POST", "/system/namespace/", "{}"),
+        ("DELETE", "/system/namespace/dev", "{}"),
+        ("GET", "/system/telemetry", ""),
+    ] {
+        let reply = server.call(method, path, body).await;
+        let passed = (reply.status().as_u16(), reply.body().as_str());
+        assert_eq!(passed, (200, "[\"passed\"]"), "{path}");
+        assert_eq!(reply.headers()["content-type"], "application/json");
+    }
+    assert_eq!(
+        *server.memory.passed.lock(),
+        [
+            "secrets Remove ns {\"name\":\"s\"}",
+            "namespaces",
+            "namespace Create \"\" 2 bytes",
+            "namespace Remove \"dev\" 2 bytes",
+            "telemetry",
+        ]
+    );
+    let raw = "name=a&tail=1&tail=2&since=x%2By";
+    let reply = server.call("GET", &format!("/system/logs?{raw}"), "").await;
+    assert_eq!(reply.body(), &format!("{raw}\n"));
+}
+
+#[tokio::test]
+async fn calls_are_counted_by_route() {
+    let server = Server::start(None).await;
+    server.call("GET", "/system/function/x", "").await;
+    server.call("GET", "/system/function/y", "").await;
+    server.call("BREW", "/system/functions", "").await;
+    let page = server.call("GET", "/metrics", "").await;
+    let labels = "method=\"GET\",path=\"/system/function/{name}\",status=\"404\"";
+    let line = format!("http_requests_total{{{labels}}} 2");
+    assert!(page.body().lines().any(|l| l == line), "{}", page.body());
+    assert!(!page.body().contains("BREW"));
+}
+
+#[tokio::test]
 async fn other_methods_and_paths_are_405_and_404() {
     let server = Server::start(None).await;
     let reply = server.call("PATCH", "/system/functions", "").await;
@@ -290,7 +445,7 @@ async fn other_methods_and_paths_are_405_and_404() {
         "/system/",
         "/system/functions/",
         "/nothing",
-        "/system/alert",
+        "/system/namespace",
     ] {
         let reply = server.call("GET", path, "").await;
         assert_eq!(reply.status(), 404, "{path}");
@@ -316,7 +471,7 @@ async fn other_methods_and_paths_are_405_and_404() {
 async fn info_has_no_nulls() {
     let server = Server::start(None).await;
     let reply = server.call("GET", "/system/info", "").await;
-    let info: serde_json::Value = serde_json::from_str(reply.body()).unwrap();
+    let info: Value = serde_json::from_str(reply.body()).unwrap();
     assert_eq!(info["provider"]["provider"], "memory");
     for path in [
         "/version/release",
@@ -338,7 +493,7 @@ async fn info_has_no_nulls() {
 async fn draining_shows_in_the_health() {
     let server = Server::start(None).await;
     assert_eq!(server.code("GET", "/healthz", "").await, 200);
-    server.api.draining.store(true, Ordering::Relaxed);
+    server.api.facts.draining.store(true, Ordering::Relaxed);
     assert_eq!(server.code("GET", "/healthz", "").await, 503);
     assert_eq!(server.code("GET", "/readyz", "").await, 503);
 }
@@ -354,6 +509,11 @@ async fn everything_but_the_probes_asks_for_credentials() {
         ("PATCH", "/system/functions"),
         ("GET", "/system/info"),
         ("GET", "/ui/"),
+        ("GET", "/metrics"),
+        ("GET", "/system/logs?name=a"),
+        ("GET", "/system/namespaces"),
+        ("POST", "/system/namespace/"),
+        ("POST", "/system/alert"),
         ("GET", "/nothing"),
         ("GET", "/healthz/"),
         ("GET", "//healthz"),

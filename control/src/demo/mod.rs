@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::{self, Instant};
 
 use crate::cli;
-use crate::provider::{Provider, ProviderError, Target};
+use crate::provider::{Order, Provider, ProviderError, Standing, Target};
 use crate::serve::{self, Running, StartError};
 use crate::settings::{Given, Key, SettingError, Settings, Surroundings, own_binary};
 use crate::wire::Deployment;
@@ -38,7 +38,15 @@ enum DemoError {
 pub(crate) const fn takes(key: Key) -> bool {
     !matches!(
         key,
-        Key::Data | Key::Insecure | Key::BasicAuth | Key::SecretMountPath
+        Key::Data
+            | Key::Insecure
+            | Key::BasicAuth
+            | Key::SecretMountPath
+            | Key::FunctionsProviderUrl
+            | Key::LogsProviderUrl
+            | Key::DirectFunctions
+            | Key::DirectFunctionsSuffix
+            | Key::DirectPort
     )
 }
 
@@ -83,7 +91,12 @@ fn start(given: impl Fn(Key) -> Option<Given>, around: Surroundings) -> Result<R
     let binary = own_binary().map_err(DemoError::Folder)?;
     running.block_on(async {
         for deployment in functions(&binary.to_string_lossy()) {
-            running.provider().deploy(deployment).await?;
+            let body = serde_json::to_vec(&deployment).unwrap_or_default().into();
+            let order = Order {
+                body,
+                namespace: String::new(),
+            };
+            running.provider().deploy(order).await?;
         }
         ready(running.provider()).await;
         Ok::<_, ProviderError>(())
@@ -101,8 +114,9 @@ async fn ready(provider: &dyn Provider) {
             namespace: String::new(),
         };
         while Instant::now() < deadline {
-            let status = provider.status(target(), false).await;
-            if status.is_ok_and(|s| s.available_replicas > 0) {
+            let answer = provider.status(target(), false).await;
+            let standing = answer.ok().and_then(|a| Standing::parse(&a.body));
+            if standing.is_some_and(|s| s.available_replicas > 0) {
                 break;
             }
             time::sleep(READY_LOOK).await;

@@ -1,6 +1,7 @@
 //! The metrics listener: `/metrics` and `/healthz`, never authenticated.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::State;
@@ -10,39 +11,60 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 use ringway_proxy::metrics::Snapshot;
 
-use super::text;
-use crate::api::Api;
+use super::SystemCalls;
+use super::process::Process;
+use super::text::{self, Numbers};
 use crate::publish::Board;
 
 /// Where the numbers come from.
 pub struct Facts {
     /// What the data plane has counted.
     pub snapshot: Box<dyn Fn() -> Snapshot + Send + Sync>,
-    /// How many replicas are wanted.
+    /// How many replicas are wanted and ready.
     pub board: Arc<Board>,
     /// Name of the driver in use.
     pub driver: &'static str,
+    /// Calls of the API.
+    pub calls: SystemCalls,
+    /// Set once the gateway drains.
+    pub draining: AtomicBool,
+}
+
+impl Facts {
     /// Whether the gateway drains.
-    pub api: Arc<Api>,
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
 }
 
 /// The listener's routes.
 pub fn router(facts: Arc<Facts>) -> Router {
     Router::new()
-        .route("/metrics", get(metrics).post(metrics))
+        .route("/metrics", axum::routing::any(metrics))
         .route("/healthz", get(health))
         .with_state(facts)
 }
 
-async fn metrics(State(facts): State<Arc<Facts>>) -> Response {
-    let snapshot = (facts.snapshot)();
-    let body = text::render(&snapshot, &facts.board.replicas(), facts.driver);
+/// The metrics as Prometheus' text format.
+pub fn page(facts: &Facts) -> Response {
+    let body = text::render(&Numbers {
+        snapshot: &(facts.snapshot)(),
+        standings: &facts.board.standings(),
+        driver: facts.driver,
+        calls: &facts.calls.series(),
+        process: Process::observe(),
+    });
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     ([(CONTENT_TYPE, kind)], body).into_response()
 }
 
+async fn metrics(State(facts): State<Arc<Facts>>) -> Response {
+    page(&facts)
+}
+
 async fn health(State(facts): State<Arc<Facts>>) -> Response {
-    if facts.api.is_draining() {
+    if facts.is_draining() {
         return (StatusCode::SERVICE_UNAVAILABLE, "the gateway is draining\n").into_response();
     }
     "OK".into_response()

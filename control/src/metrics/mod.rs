@@ -1,6 +1,12 @@
-//! `/metrics` on its own listener: what the data plane counts, as Prometheus reads it.
+//! `/metrics` on its own listener and behind the API: what is counted, as Prometheus reads it.
 
+mod calls;
+mod functions;
 mod listener;
+mod page;
+mod process;
+mod shards;
 mod text;
 
-pub use listener::{Facts, router};
+pub use calls::SystemCalls;
+pub use listener::{Facts, page, router};

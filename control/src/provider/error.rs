@@ -2,17 +2,38 @@
 
 use std::fmt;
 
+use crate::wire::WireError;
+
 /// What the user is told, and apart from it what the log keeps.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
     /// The request breaks a rule.
     #[error("{0}")]
     Invalid(#[from] Invalid),
-    /// There is no such function.
-    #[error("there is no function {name}")]
+    /// The request is not the document it should be.
+    #[error("{0}")]
+    Unreadable(#[from] WireError),
+    /// There is no such thing.
+    #[error("there is no {what} {name}")]
     NotFound {
+        /// What kind of thing.
+        what: &'static str,
         /// As the client wrote it.
         name: String,
+    },
+    /// There is one already.
+    #[error("the {what} {name} exists already")]
+    Exists {
+        /// What kind of thing.
+        what: &'static str,
+        /// As the client wrote it.
+        name: String,
+    },
+    /// The provider has no such operation.
+    #[error("{external}")]
+    Unsupported {
+        /// For the user.
+        external: &'static str,
     },
     /// The provider cannot work at present.
     #[error("{external}")]
@@ -27,6 +48,20 @@ pub enum ProviderError {
         external: &'static str,
         /// For the log.
         internal: String,
+    },
+    /// The provider, another server, cannot be talked to.
+    #[error("the provider {external}")]
+    Unreachable {
+        /// For the user: what it did instead.
+        external: &'static str,
+        /// For the log.
+        internal: String,
+    },
+    /// The provider, another server, did not answer in time.
+    #[error("the provider did not answer within {seconds} s")]
+    Silent {
+        /// How long it was waited for.
+        seconds: f64,
     },
 }
 

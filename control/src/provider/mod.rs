@@ -1,57 +1,88 @@
-//! What runs functions, as a trait: the built-in provider now, others beside it.
+//! What runs functions, as a trait: the one built in, or any OpenFaaS provider over HTTP.
+//!
+//! A provider is handed request bodies as the client wrote them, and answers with a status and a
+//! body, so that what passes through a gateway is not rewritten by it.
 //!
 //! **Invariant:** endpoint tables are made only of what an [`Observer`] was told. A provider
 //! tells it in the order things happened, and before the call that caused a change returns.
 
+mod answer;
 mod error;
 pub mod process;
+pub mod remote;
+mod standing;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use http::HeaderValue;
 use ringway_proxy::{Address, FunctionId, Settings};
 
-use crate::wire::{Deployment, FunctionStatus, ProviderInfo};
+use crate::wire::ProviderInfo;
 
+pub use answer::{Answer, LogStream};
 pub use error::{Invalid, ProviderError};
+pub use standing::Standing;
+
+/// What a call of a provider leads to.
+pub type Answering<'a, T = Answer> = BoxFuture<'a, Result<T, ProviderError>>;
 
 /// Something that runs functions.
 ///
-/// Every method but [`watch`](Self::watch) and [`wanted`](Self::wanted) answers one API call.
+/// Every method but the last three answers one API call. An `Ok` may carry any status: it is what
+/// the client gets.
 pub trait Provider: Send + Sync {
-    /// The functions of a namespace (empty: the default one), in order of name.
-    fn list(&self, namespace: String) -> BoxFuture<'_, Result<Vec<FunctionStatus>, ProviderError>>;
+    /// The functions of a namespace (empty: the default one): an array of `FunctionStatus`.
+    fn list(&self, namespace: String) -> Answering<'_>;
 
-    /// One function; with `usage`, what it uses now.
-    fn status(
-        &self,
-        target: Target,
-        usage: bool,
-    ) -> BoxFuture<'_, Result<FunctionStatus, ProviderError>>;
+    /// One `FunctionStatus`; with `usage`, what it uses now.
+    fn status(&self, target: Target, usage: bool) -> Answering<'_>;
 
-    /// Deploys a function, or updates it when it exists.
-    fn deploy(&self, deployment: Deployment) -> BoxFuture<'_, Result<(), ProviderError>>;
+    /// Deploys a function (`FunctionDeployment`), or updates it when it exists.
+    fn deploy(&self, order: Order) -> Answering<'_>;
 
-    /// Updates a function that exists.
-    fn update(&self, deployment: Deployment) -> BoxFuture<'_, Result<(), ProviderError>>;
+    /// Updates a function that exists (`FunctionDeployment`).
+    fn update(&self, order: Order) -> Answering<'_>;
 
-    /// Removes a function; calls in flight finish.
-    fn delete(&self, target: Target) -> BoxFuture<'_, Result<(), ProviderError>>;
+    /// Removes a function (`DeleteFunctionRequest`); calls in flight finish.
+    fn delete(&self, order: Order) -> Answering<'_>;
 
     /// Sets the number of replicas.
-    fn scale(&self, target: Target, replicas: u64) -> BoxFuture<'_, Result<(), ProviderError>>;
+    fn scale(&self, target: Target, replicas: u64) -> Answering<'_>;
 
-    /// Who the provider is.
+    /// Lists the secrets of a namespace, or changes one (`Secret`, `SecretDescription`).
+    fn secrets(&self, verb: Verb, order: Order) -> Answering<'_>;
+
+    /// The log of a function, as newline-delimited `LogEntry` documents.
+    fn logs(&self, request: LogRequest) -> Answering<'_, LogStream>;
+
+    /// The names of all namespaces: an array of strings.
+    fn namespaces(&self) -> Answering<'_>;
+
+    /// Reads or changes a namespace; only its creation may leave `name` empty.
+    fn namespace(&self, verb: Verb, name: String, body: Bytes) -> Answering<'_>;
+
+    /// What the provider tells of its use.
+    fn telemetry(&self) -> Answering<'_>;
+
+    /// Who the provider is; placeholders when it cannot say.
     fn info(&self) -> BoxFuture<'_, ProviderInfo>;
 
     /// Whether it can do its work now.
-    fn health(&self) -> BoxFuture<'_, Result<(), ProviderError>>;
+    fn health(&self) -> Answering<'_, ()>;
 
-    /// Tells `observer` every function there is, at once, and every change from then on.
+    /// Whether its documents are another server's, and not to be added to.
+    fn is_remote(&self) -> bool;
+
+    /// Tells `observer` every function there is, and every change from then on.
     fn watch(&self, observer: Arc<dyn Observer>);
 
     /// Callers of `function` wait and there is no endpoint. Must not block.
     fn wanted(&self, function: FunctionId);
+
+    /// A call was answered that `function` has no replica after all. Must not block.
+    fn unready(&self, function: FunctionId);
 }
 
 /// Hears of functions; called under the provider's lock, so it must be quick.
@@ -67,6 +98,8 @@ pub enum Observed {
     Present(Row),
     /// The function is gone.
     Gone(FunctionId),
+    /// Where calls of functions that are not known go to; no address: nowhere at present.
+    Unknown(Via),
 }
 
 /// A function as the data plane and the gauges need it.
@@ -74,12 +107,30 @@ pub enum Observed {
 pub struct Row {
     /// Name and namespace.
     pub id: FunctionId,
-    /// Replicas that are ready for traffic.
-    pub endpoints: Vec<Address>,
+    /// Where its calls go.
+    pub via: Via,
     /// Limits and policies.
     pub settings: Settings,
     /// Replicas wanted.
     pub replicas: u32,
+    /// Replicas that take traffic.
+    pub ready: u32,
+}
+
+/// Where calls go, and what their target looks like there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// To replicas, with the path behind the function's name.
+    Replicas(Vec<Address>),
+    /// To a provider, with the path as it came.
+    Provider {
+        /// Where it listens; empty: callers wait.
+        addresses: Arc<[Address]>,
+        /// `Host`.
+        authority: Arc<str>,
+        /// In front of the path, without a slash at its end; often empty.
+        base: Arc<str>,
+    },
 }
 
 /// Which function a call means, as the client wrote it.
@@ -89,4 +140,52 @@ pub struct Target {
     pub name: String,
     /// The namespace; empty is the default one.
     pub namespace: String,
+}
+
+/// A document to act on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Order {
+    /// The document as the client wrote it.
+    pub body: Bytes,
+    /// The namespace of the query; empty when there was none.
+    pub namespace: String,
+}
+
+/// What is done to a secret or a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// GET.
+    Read,
+    /// POST.
+    Create,
+    /// PUT.
+    Replace,
+    /// DELETE.
+    Remove,
+}
+
+/// A request for logs.
+#[derive(Clone, Debug, Default)]
+pub struct LogRequest {
+    /// The query as the client wrote it; of a repeated parameter the last one counts.
+    pub query: String,
+    /// The client's own `Authorization`.
+    pub authorization: Option<HeaderValue>,
+}
+
+impl Order {
+    /// The namespace a document names in its body or the client in the query.
+    ///
+    /// # Errors
+    /// [`Invalid`] when both name different ones.
+    pub fn namespace(&self, body: &str) -> Result<String, Invalid> {
+        match (body, self.namespace.as_str()) {
+            ("", query) => Ok(query.to_owned()),
+            (body, query) if query.is_empty() || query == body => Ok(body.to_owned()),
+            _ => Err(Invalid::new(
+                "namespace",
+                "body and query name different ones",
+            )),
+        }
+    }
 }

@@ -1,7 +1,10 @@
 //! The gateway from start to end: what is started in which order, and ended in which.
 
+mod backend;
+mod demand;
 mod folder;
 mod listen;
+mod login;
 mod running;
 mod stop;
 

@@ -3,26 +3,27 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use ringway_proxy::metrics::Snapshot;
-use ringway_proxy::{Config, Demand, DriverReport, FunctionId, Gateway, NoDemand, Publisher};
+use ringway_proxy::{Config, DriverReport, FunctionId, Gateway, Publisher};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
 
+use super::backend::{BuiltIn, launch, open_store, provide};
+use super::demand::{attend, demand};
 use super::folder::runtime_folder;
 use super::listen::{bind_control, supervise, usable};
+use super::login::follow;
 use super::stop::Signals;
-use crate::api::{self, Api};
-use crate::metrics::{self, Facts};
+use crate::api::{self, Api, Counts};
+use crate::metrics::{self, Facts, SystemCalls};
 use crate::provider::Provider;
-use crate::provider::process::{Launched, ProcessProvider, Store, StoreError};
+use crate::provider::process::StoreError;
 use crate::publish::Board;
 use crate::settings::{Key, Settings};
 use crate::sys;
@@ -56,9 +57,10 @@ pub(super) type SharedGateway = Arc<Mutex<Option<Gateway>>>;
 pub struct Running {
     pub(super) runtime: Runtime,
     pub(super) gateway: SharedGateway,
-    pub(super) provider: ProcessProvider,
-    pub(super) api: Arc<Api>,
-    pub(super) spawner: Child,
+    pub(super) provider: Arc<dyn Provider>,
+    /// The built-in provider, when it is the one.
+    pub(super) built_in: Option<BuiltIn>,
+    pub(super) facts: Arc<Facts>,
     pub(super) signals: Signals,
     /// How long calls may finish at the end.
     pub(super) drain_bound: Duration,
@@ -76,18 +78,15 @@ impl Running {
     /// # Errors
     /// [`StartError`]; nothing is left running then.
     pub fn start(settings: Settings) -> Result<Self, StartError> {
-        if settings.surroundings.provider_url_set {
-            tracing::warn!("functions_provider_url is ignored: this version has only its own");
+        for warning in &settings.warnings {
+            tracing::warn!("{warning}");
         }
-        let store = Store::open(&settings.data)?;
+        let store = open_store(&settings)?;
         let folder = system("make a folder for sockets", || {
             runtime_folder(&settings.surroundings.temp)
         })?;
         // Before any thread that owns shards, which must never fork.
-        let launched = system("start the spawner", || {
-            let discard = settings.data_is_temporary.then(|| settings.data.clone());
-            Launched::start(folder.path(), store.logs(), discard)
-        })?;
+        let launched = system("start the spawner", || launch(&settings, &folder, store))?;
         sys::raise_descriptor_limit();
         let runtime = system("start the control plane's threads", control_runtime)?;
         // From here on a signal waits for its orderly end.
@@ -95,10 +94,8 @@ impl Running {
             let _inside = runtime.enter();
             Signals::new()
         })?;
-        let (provider, spawner) = system("talk to the spawner", || {
-            let path = folder.path().to_owned();
-            runtime.block_on(ProcessProvider::open(&settings, store, path, launched))
-        })?;
+        let path = folder.path();
+        let (provider, built_in) = runtime.block_on(provide(&settings, path, launched))?;
         let socket = folder.path().join("control");
         let (control, metrics) = runtime.block_on(listeners(&socket, &settings))?;
         let metrics_listen = system("ask for an address", || metrics.local_addr())?;
@@ -114,19 +111,32 @@ impl Running {
         let listen = gateway.local_addr();
         let driver = driver(&gateway.driver());
         let gateway: SharedGateway = Arc::new(Mutex::new(Some(gateway)));
-        let (api, facts) = routes(&gateway, &provider, &board, &settings);
-        runtime.block_on(async {
-            tokio::spawn(wake(provider.clone(), wanted));
-            tokio::spawn(supervise(socket, control, api::router(Arc::clone(&api))));
-            tokio::spawn(async move { axum::serve(metrics, metrics::router(facts)).await });
+        let facts = Arc::new(Facts {
+            snapshot: snapshots(&gateway),
+            board,
+            driver,
+            calls: SystemCalls::default(),
+            draining: AtomicBool::new(false),
         });
+        let api = api(&gateway, &provider, &facts, &settings);
+        runtime.block_on(async {
+            tokio::spawn(attend(Arc::clone(&provider), wanted));
+            tokio::spawn(supervise(socket, control, api::router(api)));
+            let facts = Arc::clone(&facts);
+            tokio::spawn(async move { axum::serve(metrics, metrics::router(facts)).await });
+            if let Some(login) = settings.credentials.clone() {
+                tokio::spawn(follow(login));
+            }
+        });
+        let functions = settings.provider_url.as_ref();
+        let functions = functions.map_or_else(|| "built in".to_owned(), ToString::to_string);
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             %listen,
             metrics = %metrics_listen,
             shards = settings.shards,
             driver,
-            data = %settings.data.display(),
+            provider = functions,
             "ringway serves"
         );
         let drain_bound = settings.write_timeout.unwrap_or(DRAIN_DEFAULT);
@@ -134,8 +144,8 @@ impl Running {
             runtime,
             gateway,
             provider,
-            api,
-            spawner,
+            built_in,
+            facts,
             signals,
             drain_bound,
             listen,
@@ -152,11 +162,14 @@ impl Running {
     /// What runs the functions.
     #[must_use]
     pub fn provider(&self) -> &dyn Provider {
-        &self.provider
+        &*self.provider
     }
 }
 
-fn system<T>(what: &'static str, action: impl FnOnce() -> io::Result<T>) -> Result<T, StartError> {
+pub(super) fn system<T>(
+    what: &'static str,
+    action: impl FnOnce() -> io::Result<T>,
+) -> Result<T, StartError> {
     action().map_err(|source| StartError::System { what, source })
 }
 
@@ -195,6 +208,7 @@ fn config(settings: &Settings, listen: SocketAddr, fallback: PathBuf) -> Config 
         access_log: settings.access_log,
         half_close: settings.half_close,
         connections_max: settings.connections_max,
+        cors: None,
     }
 }
 
@@ -205,30 +219,23 @@ fn driver(report: &DriverReport) -> &'static str {
     report.driver.name()
 }
 
-/// What the API and the metrics listener work with.
-fn routes(
+/// What the routes work with.
+fn api(
     gateway: &SharedGateway,
-    provider: &ProcessProvider,
-    board: &Arc<Board>,
+    provider: &Arc<dyn Provider>,
+    facts: &Arc<Facts>,
     settings: &Settings,
-) -> (Arc<Api>, Arc<Facts>) {
-    let api = Arc::new(Api {
-        provider: Arc::new(provider.clone()),
-        invocations: invocations(gateway),
+) -> Arc<Api> {
+    let namespace = settings.namespace.clone();
+    let prometheus = settings.prometheus.clone();
+    Arc::new(Api {
+        provider: Arc::clone(provider),
+        counts: Counts::new(invocations(gateway), prometheus, namespace.clone()),
         credentials: settings.credentials.clone(),
-        draining: AtomicBool::new(false),
-    });
-    let driver = gateway
-        .lock()
-        .as_ref()
-        .map_or("", |g| g.driver().driver.name());
-    let facts = Arc::new(Facts {
-        snapshot: snapshots(gateway),
-        board: Arc::clone(board),
-        driver,
-        api: Arc::clone(&api),
-    });
-    (api, facts)
+        namespace,
+        replicas_max: settings.replicas_max,
+        facts: Arc::clone(facts),
+    })
 }
 
 /// Which setting an error of the data plane is about.
@@ -237,32 +244,6 @@ fn setting(error: &ringway_proxy::StartError) -> String {
         ringway_proxy::StartError::Listen(..) => format!("{}: ", Key::Listen),
         ringway_proxy::StartError::Driver(_) => format!("{}: ", Key::Driver),
         ringway_proxy::StartError::Resources(_) => String::new(),
-    }
-}
-
-/// Hands functions with waiting callers over to the control plane.
-struct Wanted(mpsc::Sender<FunctionId>);
-
-impl Demand for Wanted {
-    fn wanted(&self, function: &FunctionId) {
-        // Full only when that many functions are wanted at once; their callers wait in vain.
-        let _ = self.0.try_send(function.clone());
-    }
-}
-
-fn demand(scale_from_zero: bool) -> (Arc<dyn Demand>, mpsc::Receiver<FunctionId>) {
-    let (sender, receiver) = mpsc::channel(WANTED_MAX);
-    let demand: Arc<dyn Demand> = if scale_from_zero {
-        Arc::new(Wanted(sender))
-    } else {
-        Arc::new(NoDemand)
-    };
-    (demand, receiver)
-}
-
-async fn wake(provider: ProcessProvider, mut wanted: mpsc::Receiver<FunctionId>) {
-    while let Some(function) = wanted.recv().await {
-        provider.wanted(function);
     }
 }
 
@@ -291,7 +272,5 @@ fn invocations(gateway: &SharedGateway) -> Invocations {
 
 /// The control plane's work is small, and the cores are for the shards.
 const CONTROL_THREADS: usize = 2;
-/// Functions that may be wanted at once and not yet heard of.
-const WANTED_MAX: usize = 16 * 1024;
 /// How long calls may finish at the end when `write_timeout` is unlimited.
 const DRAIN_DEFAULT: Duration = Duration::from_secs(60);

@@ -9,6 +9,7 @@ use ringway_proxy::Gateway;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time;
 
+use super::backend::BuiltIn;
 use super::running::{Running, SharedGateway};
 
 impl Running {
@@ -19,18 +20,17 @@ impl Running {
             runtime,
             gateway,
             provider,
-            api,
-            spawner,
+            built_in,
+            facts,
             mut signals,
             drain_bound,
             folder,
             ..
         } = self;
         let code = runtime.block_on(async {
-            let mut spawner_gone = provider.spawner_gone();
             let code = tokio::select! {
                 () = signals.next() => ExitCode::SUCCESS,
-                _ = spawner_gone.wait_for(|gone| *gone) => {
+                () = spawner_gone(built_in.as_ref()) => {
                     tracing::error!(
                         "the spawner is gone and every function's process with it; stopping"
                     );
@@ -38,10 +38,12 @@ impl Running {
                 }
             };
             tracing::info!("draining; a second signal ends at once");
-            api.draining.store(true, Ordering::Relaxed);
+            facts.draining.store(true, Ordering::Relaxed);
             let ended = async {
                 drain(&gateway, drain_bound).await;
-                provider.stop().await;
+                if let Some(built_in) = &built_in {
+                    built_in.provider.stop().await;
+                }
             };
             tokio::select! {
                 () = ended => {}
@@ -54,13 +56,28 @@ impl Running {
             code
         });
         // The last ends of the spawner's socket go with the runtime's tasks.
-        drop((provider, api));
+        let spawner = built_in.map(|built_in| built_in.spawner);
+        drop((provider, facts));
         runtime.shutdown_timeout(RUNTIME_WAIT);
-        wait_for(spawner);
+        if let Some(spawner) = spawner {
+            wait_for(spawner);
+        }
         // Already removed by the spawner, unless it failed.
         drop(folder);
         tracing::info!("ended");
         code
+    }
+}
+
+/// Ends when the spawner does; never when there is none.
+async fn spawner_gone(built_in: Option<&BuiltIn>) {
+    match built_in {
+        Some(built_in) => {
+            let mut gone = built_in.provider.spawner_gone();
+            // An error says the same: nobody is there to tell.
+            let _ = gone.wait_for(|gone| *gone).await;
+        }
+        None => std::future::pending().await,
     }
 }
 

@@ -1,19 +1,81 @@
-//! The user and password of basic authentication, from files.
+//! The user and password of basic authentication, from files that may change.
 
 use std::fmt;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use http::HeaderValue;
+use parking_lot::RwLock;
 
 use super::error::SettingError;
 
+/// The credentials in force, shared by all who ask for them or present them.
+#[derive(Clone, Debug)]
+pub struct Login {
+    current: Arc<RwLock<Credentials>>,
+    /// Where they come from; empty when they come from no file.
+    folder: PathBuf,
+}
+
 /// What `Authorization` must carry; never printed.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// `user:password`.
     expected: Vec<u8>,
+}
+
+impl Login {
+    /// Reads the files in `folder`.
+    ///
+    /// # Errors
+    /// As [`Credentials::load`].
+    pub fn open(folder: &Path) -> Result<Self, SettingError> {
+        Ok(Self {
+            current: Arc::new(RwLock::new(Credentials::load(folder)?)),
+            folder: folder.to_owned(),
+        })
+    }
+
+    /// Credentials that stay as they are.
+    #[must_use]
+    pub fn fixed(credentials: Credentials) -> Self {
+        Self {
+            current: Arc::new(RwLock::new(credentials)),
+            folder: PathBuf::new(),
+        }
+    }
+
+    /// Whether the value of an `Authorization` header proves knowledge of the pair in force.
+    #[must_use]
+    pub fn admits(&self, authorization: &[u8]) -> bool {
+        self.current.read().admits(authorization)
+    }
+
+    /// The `Authorization` that another server of the same installation asks for.
+    #[must_use]
+    pub fn authorization(&self) -> HeaderValue {
+        self.current.read().authorization()
+    }
+
+    /// Reads the files again, however they were replaced; whether the pair changed. What was in
+    /// force stays so when they cannot be read.
+    ///
+    /// # Errors
+    /// As [`Credentials::load`].
+    pub fn reload(&self) -> Result<bool, SettingError> {
+        if self.folder.as_os_str().is_empty() {
+            return Ok(false);
+        }
+        let fresh = Credentials::load(&self.folder)?;
+        let changed = *self.current.read() != fresh;
+        if changed {
+            *self.current.write() = fresh;
+        }
+        Ok(changed)
+    }
 }
 
 impl Credentials {
@@ -50,6 +112,13 @@ impl Credentials {
             return false;
         };
         same(&sent, &self.expected)
+    }
+
+    fn authorization(&self) -> HeaderValue {
+        let text = format!("Basic {}", STANDARD.encode(&self.expected));
+        let mut value = HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("Basic"));
+        value.set_sensitive(true);
+        value
     }
 }
 
@@ -139,7 +208,25 @@ mod tests {
             Err(SettingError::SecretEmpty { .. })
         ));
         fs::write(folder.path().join("basic-auth-password"), " pw\r\n").unwrap();
-        let credentials = Credentials::load(folder.path()).unwrap();
-        assert!(credentials.admits(format!("Basic {}", STANDARD.encode("admin:pw")).as_bytes()));
+        let login = Login::open(folder.path()).unwrap();
+        assert!(login.admits(format!("Basic {}", STANDARD.encode("admin:pw")).as_bytes()));
+        assert!(login.admits(login.authorization().as_bytes()));
+    }
+
+    #[test]
+    fn a_changed_file_is_followed_and_a_missing_one_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("basic-auth-password");
+        fs::write(folder.path().join("basic-auth-user"), "admin").unwrap();
+        fs::write(&file, "old").unwrap();
+        let login = Login::open(folder.path()).unwrap();
+        let old = login.authorization();
+        assert!(!login.reload().unwrap());
+        fs::write(&file, "new").unwrap();
+        assert!(login.reload().unwrap());
+        assert!(!login.admits(old.as_bytes()));
+        fs::remove_file(&file).unwrap();
+        assert!(login.reload().is_err());
+        assert!(login.admits(login.authorization().as_bytes()));
     }
 }

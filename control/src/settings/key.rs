@@ -45,6 +45,26 @@ pub enum Key {
     BasicAuth,
     /// Folder of the credential files.
     SecretMountPath,
+    /// Where the provider is.
+    FunctionsProviderUrl,
+    /// Where logs come from.
+    LogsProviderUrl,
+    /// Whether functions are called without the provider in between.
+    DirectFunctions,
+    /// Domain of functions called directly.
+    DirectFunctionsSuffix,
+    /// Port of functions called directly.
+    DirectPort,
+    /// Name servers.
+    Dns,
+    /// Host of Prometheus.
+    PrometheusHost,
+    /// Port of Prometheus.
+    PrometheusPort,
+    /// Most replicas by API and alerts.
+    ReplicasMax,
+    /// Whether every request is logged.
+    WriteRequestUri,
 }
 
 /// What a setting looks like to the operator.
@@ -72,7 +92,7 @@ pub struct Given {
 
 impl Key {
     /// Every setting, in the order of the help text.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 30] = [
         Self::Listen,
         Self::MetricsListen,
         Self::Data,
@@ -93,6 +113,16 @@ impl Key {
         Self::ScaleFromZero,
         Self::BasicAuth,
         Self::SecretMountPath,
+        Self::FunctionsProviderUrl,
+        Self::LogsProviderUrl,
+        Self::DirectFunctions,
+        Self::DirectFunctionsSuffix,
+        Self::DirectPort,
+        Self::Dns,
+        Self::PrometheusHost,
+        Self::PrometheusPort,
+        Self::ReplicasMax,
+        Self::WriteRequestUri,
     ];
 
     /// How the setting looks.
@@ -104,7 +134,24 @@ impl Key {
     /// Whether the flag may stand without a value, which then is `true`.
     #[must_use]
     pub const fn is_switch(self) -> bool {
-        matches!(self, Self::Insecure | Self::BasicAuth | Self::ScaleFromZero)
+        matches!(
+            self,
+            Self::Insecure
+                | Self::BasicAuth
+                | Self::ScaleFromZero
+                | Self::DirectFunctions
+                | Self::WriteRequestUri
+        )
+    }
+
+    /// Whether a bad value of the variable is replaced by the default, and the log says so:
+    /// OpenFaaS does it without a word, and its installations must start.
+    #[must_use]
+    pub const fn is_forgiven(self) -> bool {
+        matches!(
+            self,
+            Self::UpstreamTimeout | Self::ReadTimeout | Self::WriteTimeout
+        )
     }
 }
 
@@ -115,7 +162,7 @@ impl fmt::Display for Key {
 }
 
 /// In the order of [`Key::ALL`].
-const SHAPES: [Shape; 20] = [
+const SHAPES: [Shape; 30] = [
     Shape {
         key: Key::Listen,
         flag: "listen",
@@ -261,6 +308,86 @@ const SHAPES: [Shape; 20] = [
         variable: "secret_mount_path",
         value: "FOLDER",
         help: "Holds basic-auth-user and basic-auth-password [default: /run/secrets/]",
+    },
+    Shape {
+        key: Key::FunctionsProviderUrl,
+        flag: "functions-provider-url",
+        variable: "functions_provider_url",
+        value: "URL",
+        help: "The OpenFaaS provider that runs the functions (faas-netes, faasd), such \
+               as http://faas-netes.openfaas:8080/; with or without a slash at its end, \
+               with or without a path [default: none; the built-in provider runs them \
+               as processes on this machine]",
+    },
+    Shape {
+        key: Key::LogsProviderUrl,
+        flag: "logs-provider-url",
+        variable: "logs_provider_url",
+        value: "URL",
+        help: "Server of /system/logs, when it is not the provider [default: \
+               functions_provider_url]",
+    },
+    Shape {
+        key: Key::DirectFunctions,
+        flag: "direct-functions",
+        variable: "direct_functions",
+        value: "BOOL",
+        help: "Calls functions at <name>.<namespace>.<direct_functions_suffix> without \
+               the provider in between [default: false]",
+    },
+    Shape {
+        key: Key::DirectFunctionsSuffix,
+        flag: "direct-functions-suffix",
+        variable: "direct_functions_suffix",
+        value: "DOMAIN",
+        help: "Domain of functions called directly, such as svc.cluster.local [default: \
+               none]",
+    },
+    Shape {
+        key: Key::DirectPort,
+        flag: "direct-port",
+        variable: "RINGWAY_DIRECT_PORT",
+        value: "PORT",
+        help: "Port of functions called directly [default: 8080]",
+    },
+    Shape {
+        key: Key::Dns,
+        flag: "dns",
+        variable: "RINGWAY_DNS",
+        value: "ADDRESS:PORT,…",
+        help: "Name servers to ask for the provider and for functions called directly \
+               [default: those of the system]",
+    },
+    Shape {
+        key: Key::PrometheusHost,
+        flag: "faas-prometheus-host",
+        variable: "faas_prometheus_host",
+        value: "HOST",
+        help: "Prometheus that knows the invocation counts of all gateways, for the \
+               list of functions [default: none; the counts of this gateway]",
+    },
+    Shape {
+        key: Key::PrometheusPort,
+        flag: "faas-prometheus-port",
+        variable: "faas_prometheus_port",
+        value: "PORT",
+        help: "Its port [default: 9090]",
+    },
+    Shape {
+        key: Key::ReplicasMax,
+        flag: "replicas-max",
+        variable: "RINGWAY_REPLICAS_MAX",
+        value: "COUNT",
+        help: "Most replicas a call of /system/scale-function or an alert gives to a \
+               function; more are cut to it [default: no maximum]",
+    },
+    Shape {
+        key: Key::WriteRequestUri,
+        flag: "write-request-uri",
+        variable: "write_request_uri",
+        value: "",
+        help: "The same as access_log=all; as a variable any value turns it on, even an \
+               empty one, as in OpenFaaS",
     },
 ];
 

@@ -10,8 +10,8 @@ use super::key::Given;
 pub(super) enum Guard {
     /// Credentials are demanded: any address will do.
     Authenticated,
-    /// Nobody is asked, and the operator said that this is meant.
-    Insecure,
+    /// Nobody is asked: the operator said that this is meant, or calls start no process here.
+    Open,
     /// Nobody is asked: only this machine may call, since `/system` starts processes.
     LoopbackOnly,
 }
@@ -20,7 +20,7 @@ impl Guard {
     /// The host when none was given.
     pub(super) const fn default_host(self) -> IpAddr {
         match self {
-            Self::Authenticated | Self::Insecure => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            Self::Authenticated | Self::Open => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
             Self::LoopbackOnly => IpAddr::V4(Ipv4Addr::LOCALHOST),
         }
     }
@@ -90,7 +90,7 @@ mod tests {
                 error.contains("RINGWAY_LISTEN") && error.contains("--insecure"),
                 "{error}"
             );
-            assert!(listen(bad, Guard::Insecure).is_ok());
+            assert!(listen(bad, Guard::Open).is_ok());
             assert!(listen(bad, Guard::Authenticated).is_ok());
         }
     }
@@ -108,7 +108,7 @@ mod tests {
             "1.2.3:1",
         ] {
             assert!(
-                listen(bad, Guard::Insecure)
+                listen(bad, Guard::Open)
                     .unwrap_err()
                     .contains("ADDRESS:PORT"),
                 "{bad}"

@@ -9,11 +9,16 @@ mod credentials;
 mod error;
 mod key;
 mod listen;
+mod reader;
+mod reference;
 mod resolve;
 mod surroundings;
+mod url;
 
-pub use credentials::Credentials;
+pub use credentials::{Credentials, Login};
 pub use error::SettingError;
 pub use key::{Given, Key};
-pub use resolve::Settings;
+pub use reference::reference;
+pub use resolve::{DirectSettings, Settings};
 pub use surroundings::{ARCHITECTURE, Surroundings, arguments, own_binary, variables};
+pub use url::ProviderUrl;

@@ -7,13 +7,15 @@ use std::time::Duration;
 use ringway_proxy::{AccessLog, Cidr, DriverChoice, HalfClose};
 use tracing_subscriber::EnvFilter;
 
-use super::credentials::Credentials;
-use super::duration;
+use super::credentials::Login;
 use super::error::SettingError;
 use super::key::{Given, Key};
 use super::listen::{self, Guard};
+use super::reader::{Reader, above_zero, bound, count, list, one_of, switch};
 use super::surroundings::Surroundings;
+use super::url::ProviderUrl;
 use crate::name::{self, Namespace};
+use crate::policy::REPLICAS_MAX;
 
 /// Everything the gateway is told at start.
 #[derive(Clone, Debug)]
@@ -22,8 +24,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Address of the metrics listener.
     pub metrics_listen: SocketAddr,
-    /// State and logs of the built-in provider.
-    pub data: PathBuf,
+    /// State and logs; `None` only where a provider elsewhere keeps them and no place is known.
+    pub data: Option<PathBuf>,
     /// Whether that folder is removed at the end; never so for `serve`.
     pub data_is_temporary: bool,
     /// Data plane threads, `1 <= shards <= SHARDS_MAX`.
@@ -55,9 +57,39 @@ pub struct Settings {
     /// Whether calls wake a function that has no replicas.
     pub scale_from_zero: bool,
     /// What `/system` asks for; `None` asks for nothing.
-    pub credentials: Option<Credentials>,
+    pub credentials: Option<Login>,
+    /// The provider; `None` is the one built in.
+    pub provider_url: Option<ProviderUrl>,
+    /// Where logs come from, when not from the provider.
+    pub logs_provider_url: Option<ProviderUrl>,
+    /// How functions are called without the provider in between; `None` has it in between.
+    pub direct: Option<DirectSettings>,
+    /// Name servers; empty: those of the system.
+    pub dns: Vec<SocketAddr>,
+    /// The Prometheus that knows invocation counts.
+    pub prometheus: Option<ProviderUrl>,
+    /// Most replicas by API and alerts.
+    pub replicas_max: Option<u32>,
+    /// What was forgiven, for the log.
+    pub warnings: Vec<String>,
     /// Where the process runs.
     pub surroundings: Surroundings,
+}
+
+/// Functions by name: `<name>.<namespace>.<suffix>:<port>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectSettings {
+    /// May be empty.
+    pub suffix: String,
+    /// The port of every function.
+    pub port: u16,
+}
+
+/// Who may call, and from where.
+struct Doors {
+    credentials: Option<Login>,
+    listen: SocketAddr,
+    metrics_listen: SocketAddr,
 }
 
 impl Settings {
@@ -69,202 +101,196 @@ impl Settings {
         given: impl Fn(Key) -> Option<Given>,
         surroundings: Surroundings,
     ) -> Result<Self, SettingError> {
-        // An empty variable is how composing tools say "unset".
-        let given = |key| given(key).filter(|g| !g.text.is_empty() || g.name.starts_with("--"));
-        let basic_auth = switch(given(Key::BasicAuth), false)?;
-        let insecure = switch(given(Key::Insecure), false)?;
-        let credentials = if basic_auth {
-            let folder = given(Key::SecretMountPath).map(|g| PathBuf::from(g.text));
-            let folder = folder.unwrap_or_else(|| PathBuf::from("/run/secrets/"));
-            Some(Credentials::load(&folder)?)
-        } else {
-            None
-        };
-        let guard = match (&credentials, insecure) {
-            (Some(_), _) => Guard::Authenticated,
-            (None, true) => Guard::Insecure,
-            (None, false) => Guard::LoopbackOnly,
-        };
-        let host = guard.default_host();
-        let listen = listen::address(given(Key::Listen).as_ref(), guard, host, 8080)?;
-        let metrics = given(Key::MetricsListen);
-        let metrics_listen = listen::address(metrics.as_ref(), guard, listen.ip(), 8082)?;
+        let read = Reader::new(given);
+        let provider_url = read.maybe(Key::FunctionsProviderUrl, ProviderUrl::parse)?;
+        let doors = doors(&read, provider_url.is_some())?;
+        let cores = surroundings.cores.clamp(1, SHARDS_MAX);
         Ok(Self {
-            listen,
-            metrics_listen,
-            data: data(given(Key::Data), &surroundings)?,
+            listen: doors.listen,
+            metrics_listen: doors.metrics_listen,
+            credentials: doors.credentials,
+            data: data(&read, provider_url.is_some(), &surroundings)?,
             data_is_temporary: false,
-            shards: shards(given(Key::Shards), surroundings.cores)?,
-            driver: one_of(given(Key::Driver), &DRIVERS)?,
-            log: log(given(Key::Log))?,
-            access_log: one_of(given(Key::AccessLog), &ACCESS_LOGS)?,
-            half_close: one_of(given(Key::HalfClose), &HALF_CLOSES)?,
-            idle_timeout: above_zero(given(Key::IdleTimeout))?,
-            connections_max: connections_max(given(Key::ConnectionsMax))?,
-            stream_idle: bound(given(Key::StreamIdle), None)?,
-            trusted_proxies: cidrs(given(Key::TrustedProxies))?,
-            upstream_timeout: above_zero(given(Key::UpstreamTimeout))?,
-            read_timeout: bound(given(Key::ReadTimeout), Some(MINUTE))?,
-            write_timeout: bound(given(Key::WriteTimeout), Some(MINUTE))?,
-            namespace: namespace(given(Key::FunctionNamespace))?,
-            scale_from_zero: switch(given(Key::ScaleFromZero), true)?,
-            credentials,
+            shards: read.or(Key::Shards, cores, count(SHARDS_MAX))?,
+            driver: read.or(Key::Driver, DriverChoice::Auto, one_of(&DRIVERS))?,
+            log: read.or(Key::Log, "info".to_owned(), log)?,
+            access_log: access_log(&read)?,
+            half_close: read.or(Key::HalfClose, HalfClose::Wait, one_of(&HALF_CLOSES))?,
+            idle_timeout: read.or(Key::IdleTimeout, MINUTE, above_zero)?,
+            connections_max: read.maybe(Key::ConnectionsMax, count(1_000_000))?,
+            stream_idle: read.or(Key::StreamIdle, None, bound)?,
+            trusted_proxies: read.or(Key::TrustedProxies, Vec::new(), list(BLOCKS, Cidr::parse))?,
+            upstream_timeout: read.or(Key::UpstreamTimeout, MINUTE, above_zero)?,
+            read_timeout: read.or(Key::ReadTimeout, Some(MINUTE), bound)?,
+            write_timeout: read.or(Key::WriteTimeout, Some(MINUTE), bound)?,
+            namespace: namespace(&read)?,
+            scale_from_zero: read.or(Key::ScaleFromZero, true, switch)?,
+            logs_provider_url: apart(&read, Key::LogsProviderUrl, provider_url.is_some())?,
+            direct: direct(&read, provider_url.is_some())?,
+            dns: read.or(Key::Dns, Vec::new(), list(SERVERS, server))?,
+            prometheus: prometheus(&read)?,
+            replicas_max: read.maybe(Key::ReplicasMax, count(REPLICAS_MAX))?,
+            provider_url,
             surroundings,
+            warnings: read.into_warnings(),
         })
     }
 }
 
-fn invalid(given: &Given, rule: impl Into<String>) -> SettingError {
-    SettingError::Invalid {
-        name: given.name.clone(),
-        value: given.text.clone(),
-        rule: rule.into(),
-    }
+fn doors<F: Fn(Key) -> Option<Given>>(
+    read: &Reader<F>,
+    remote: bool,
+) -> Result<Doors, SettingError> {
+    let credentials = if read.or(Key::BasicAuth, false, switch)? {
+        let folder = read.get(Key::SecretMountPath);
+        let folder = folder.map_or_else(|| "/run/secrets/".into(), |g| PathBuf::from(g.text));
+        Some(Login::open(&folder)?)
+    } else {
+        None
+    };
+    let guard = match (
+        &credentials,
+        read.or(Key::Insecure, false, switch)? || remote,
+    ) {
+        (Some(_), _) => Guard::Authenticated,
+        (None, true) => Guard::Open,
+        (None, false) => Guard::LoopbackOnly,
+    };
+    let host = guard.default_host();
+    let listen = listen::address(read.get(Key::Listen).as_ref(), guard, host, 8080)?;
+    let metrics = read.get(Key::MetricsListen);
+    let metrics_listen = listen::address(metrics.as_ref(), guard, listen.ip(), 8082)?;
+    Ok(Doors {
+        credentials,
+        listen,
+        metrics_listen,
+    })
 }
 
-/// `true` or `false`, exactly (OpenFaaS reads anything else as false, which hides mistakes).
-fn switch(given: Option<Given>, default: bool) -> Result<bool, SettingError> {
-    match given {
-        None => Ok(default),
-        Some(g) if g.text == "true" => Ok(true),
-        Some(g) if g.text == "false" => Ok(false),
-        Some(g) => Err(invalid(&g, "must be true or false")),
-    }
-}
-
-fn data(given: Option<Given>, around: &Surroundings) -> Result<PathBuf, SettingError> {
-    if let Some(given) = given {
-        let path = PathBuf::from(&given.text);
-        return if path.is_absolute() {
-            Ok(path)
-        } else {
-            Err(invalid(&given, "must be an absolute path"))
-        };
+fn data<F: Fn(Key) -> Option<Given>>(
+    read: &Reader<F>,
+    remote: bool,
+    around: &Surroundings,
+) -> Result<Option<PathBuf>, SettingError> {
+    let absolute = |text: &str| {
+        let path = PathBuf::from(text);
+        let rule = || "must be an absolute path".to_owned();
+        path.is_absolute().then_some(path).ok_or_else(rule)
+    };
+    if let Some(path) = read.maybe(Key::Data, absolute)? {
+        return Ok(Some(path));
     }
     let local = || around.home.as_ref().map(|home| home.join(".local/share"));
     let parent = around.xdg_data_home.clone().or_else(local);
-    parent
-        .map(|p| p.join("ringway"))
-        .ok_or(SettingError::Missing {
+    match parent {
+        Some(parent) => Ok(Some(parent.join("ringway"))),
+        None if remote => Ok(None),
+        None => Err(SettingError::Missing {
             name: Key::Data.shape().variable,
             rule: "there is neither XDG_DATA_HOME nor HOME to put it in; give an absolute path",
-        })
-}
-
-fn connections_max(given: Option<Given>) -> Result<Option<usize>, SettingError> {
-    given.map(|given| count(&given, 1_000_000)).transpose()
-}
-
-fn shards(given: Option<Given>, cores: usize) -> Result<usize, SettingError> {
-    let Some(given) = given else {
-        return Ok(cores.clamp(1, SHARDS_MAX));
-    };
-    count(&given, SHARDS_MAX)
-}
-
-/// A whole number from 1 to `most`, in plain digits (`parse` alone would take a sign).
-fn count(given: &Given, most: usize) -> Result<usize, SettingError> {
-    let digits = given.text.bytes().all(|b| b.is_ascii_digit());
-    let count = given
-        .text
-        .parse()
-        .ok()
-        .filter(|n| digits && (1..=most).contains(n));
-    count.ok_or_else(|| invalid(given, format!("must be a whole number from 1 to {most}")))
-}
-
-/// The value of a word; the first entry is the default.
-fn one_of<T: Copy>(given: Option<Given>, words: &[(&str, T)]) -> Result<T, SettingError> {
-    let found = match &given {
-        None => words.first(),
-        Some(given) => words.iter().find(|(word, _)| *word == given.text),
-    };
-    if let Some((_, value)) = found {
-        return Ok(*value);
+        }),
     }
-    let list: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-    let given = given.unwrap_or(Given {
-        name: String::new(),
-        text: String::new(),
-    });
-    Err(invalid(
-        &given,
-        format!("must be one of {}", list.join(", ")),
-    ))
 }
 
-fn log(given: Option<Given>) -> Result<String, SettingError> {
-    let Some(given) = given else {
-        return Ok("info".to_owned());
-    };
+fn log(text: &str) -> Result<String, String> {
     // A bare word that is no level would be taken for a module, and silence all others.
     let levels = ["off", "error", "warn", "info", "debug", "trace"];
-    let mut directives = given.text.split(',').map(str::trim);
+    let mut directives = text.split(',').map(str::trim);
     let known = directives.all(|d| d.contains('=') || levels.contains(&d));
-    if known && EnvFilter::try_new(&given.text).is_ok() {
-        return Ok(given.text);
+    if known && EnvFilter::try_new(text).is_ok() {
+        return Ok(text.to_owned());
     }
-    let rule = "must be a level (off, error, warn, info, debug, trace) or module=level,…";
-    Err(invalid(&given, rule))
+    Err("must be a level (off, error, warn, info, debug, trace) or module=level,…".to_owned())
 }
 
-/// A duration above 0, or a minute.
-fn above_zero(given: Option<Given>) -> Result<Duration, SettingError> {
-    let Some(given) = given else {
-        return Ok(MINUTE);
+fn access_log<F: Fn(Key) -> Option<Given>>(read: &Reader<F>) -> Result<AccessLog, SettingError> {
+    // By presence, as OpenFaaS has it; only the flag can take it back.
+    let verbose = read
+        .present(Key::WriteRequestUri)
+        .is_some_and(|g| !(g.name.starts_with("--") && g.text == "false"));
+    let default = if verbose {
+        AccessLog::All
+    } else {
+        AccessLog::Off
     };
-    let value = duration::parse(&given.text).map_err(|e| invalid(&given, e.to_string()))?;
-    if value.is_zero() {
-        return Err(invalid(&given, "must be above 0"));
+    read.or(Key::AccessLog, default, one_of(&ACCESS_LOGS))
+}
+
+fn namespace<F: Fn(Key) -> Option<Given>>(read: &Reader<F>) -> Result<Namespace, SettingError> {
+    let parse = |text: &str| Namespace::parse(text).map_err(|_| name::LABEL_RULE.to_owned());
+    let default = parse("openfaas-fn").map_err(|_| SettingError::Missing {
+        name: Key::FunctionNamespace.shape().variable,
+        rule: name::LABEL_RULE,
+    })?;
+    read.or(Key::FunctionNamespace, default, parse)
+}
+
+/// A server of something that only a provider elsewhere has.
+fn apart<F: Fn(Key) -> Option<Given>>(
+    read: &Reader<F>,
+    key: Key,
+    remote: bool,
+) -> Result<Option<ProviderUrl>, SettingError> {
+    let url = read.maybe(key, ProviderUrl::parse)?;
+    if url.is_some() && !remote {
+        read.warn(format!(
+            "{key} has no effect: functions_provider_url is not set"
+        ));
     }
-    Ok(value)
+    Ok(url.filter(|_| remote))
 }
 
-/// A duration of which 0 means unlimited.
-fn bound(
-    given: Option<Given>,
-    default: Option<Duration>,
-) -> Result<Option<Duration>, SettingError> {
-    let Some(given) = given else {
-        return Ok(default);
-    };
-    let value = duration::parse(&given.text).map_err(|e| invalid(&given, e.to_string()))?;
-    Ok((!value.is_zero()).then_some(value))
+fn direct<F: Fn(Key) -> Option<Given>>(
+    read: &Reader<F>,
+    remote: bool,
+) -> Result<Option<DirectSettings>, SettingError> {
+    let suffix = read.or(Key::DirectFunctionsSuffix, String::new(), domain)?;
+    let port = read.or(Key::DirectPort, 8080, count(u16::MAX))?;
+    if !read.or(Key::DirectFunctions, false, switch)? {
+        return Ok(None);
+    }
+    if !remote {
+        // Charts set it for every provider; the one built in is always direct.
+        return Ok(None);
+    }
+    Ok(Some(DirectSettings { suffix, port }))
 }
 
-fn cidrs(given: Option<Given>) -> Result<Vec<Cidr>, SettingError> {
-    let Some(given) = given else {
-        return Ok(Vec::new());
-    };
-    let blocks = given
-        .text
-        .split(',')
-        .map(str::trim)
-        .filter(|b| !b.is_empty());
-    blocks
-        .map(|block| {
-            Cidr::parse(block).map_err(|why| {
-                let rule = format!("must be address blocks such as 10.0.0.0/8,fd00::/8: {why}");
-                invalid(&given, rule)
-            })
-        })
-        .collect()
+fn domain(text: &str) -> Result<String, String> {
+    let rule = "must be a domain such as svc.cluster.local";
+    let bare = text.trim_matches('.');
+    let label = |label: &str| !label.is_empty() && label.len() <= 63;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    if bare.bytes().all(plain) && bare.split('.').all(label) && bare.len() <= 200 {
+        return Ok(bare.to_owned());
+    }
+    Err(rule.to_owned())
 }
 
-fn namespace(given: Option<Given>) -> Result<Namespace, SettingError> {
-    let Some(given) = given else {
-        return Namespace::parse("openfaas-fn").map_err(|_| SettingError::Missing {
-            name: Key::FunctionNamespace.shape().variable,
-            rule: name::LABEL_RULE,
-        });
-    };
-    Namespace::parse(&given.text).map_err(|_| invalid(&given, name::LABEL_RULE))
+fn prometheus<F: Fn(Key) -> Option<Given>>(
+    read: &Reader<F>,
+) -> Result<Option<ProviderUrl>, SettingError> {
+    let port = read.or(Key::PrometheusPort, 9090, count(u16::MAX))?;
+    read.maybe(Key::PrometheusHost, |host| {
+        ProviderUrl::at(host, port)
+            .filter(|url| url.base_path().is_empty())
+            .ok_or_else(|| "must be a host's name or address".to_owned())
+    })
+}
+
+fn server(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .or_else(|_| text.parse().map(|ip| SocketAddr::new(ip, 53)))
+        .map_err(|_| format!("{text:?} is not an address"))
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// More shards than any machine has cores; guards against a typing mistake.
 const SHARDS_MAX: usize = 1_024;
+
+const BLOCKS: &str = "must be address blocks such as 10.0.0.0/8,fd00::/8";
+const SERVERS: &str = "must be addresses such as 10.0.0.10:53";
 
 const DRIVERS: [(&str, DriverChoice); 3] = [
     ("auto", DriverChoice::Auto),
@@ -292,7 +318,6 @@ mod tests {
             home: Some("/home/x".into()),
             path: "/bin".into(),
             temp: "/tmp".into(),
-            provider_url_set: false,
         }
     }
 
@@ -312,7 +337,10 @@ mod tests {
         let settings = resolve(&[]).unwrap();
         assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(settings.metrics_listen.to_string(), "127.0.0.1:8082");
-        assert_eq!(settings.data, PathBuf::from("/home/x/.local/share/ringway"));
+        assert_eq!(
+            settings.data,
+            Some(PathBuf::from("/home/x/.local/share/ringway"))
+        );
         assert_eq!(settings.shards, 4);
         assert_eq!(settings.namespace.as_str(), "openfaas-fn");
         assert_eq!(settings.upstream_timeout, MINUTE);
@@ -354,9 +382,8 @@ mod tests {
         let settings = resolve(&[(Key::ReadTimeout, "0"), (Key::WriteTimeout, "1m30s")]).unwrap();
         assert_eq!(settings.read_timeout, None);
         assert_eq!(settings.write_timeout, Some(Duration::from_secs(90)));
-        for key in [Key::UpstreamTimeout, Key::IdleTimeout] {
-            assert!(resolve(&[(key, "0")]).unwrap_err().contains("above 0"));
-        }
+        let error = resolve(&[(Key::IdleTimeout, "0")]).unwrap_err();
+        assert!(error.contains("above 0"));
     }
 
     #[test]
@@ -369,8 +396,15 @@ mod tests {
             (Key::AccessLog, "yes", "errors"),
             (Key::Log, "a=b=c", "level"),
             (Key::Log, "blah", "level"),
-            (Key::UpstreamTimeout, "-5", "Go duration"),
-            (Key::WriteTimeout, "soon", "Go duration"),
+            (Key::FunctionsProviderUrl, "faasd:8081", "http://"),
+            (Key::LogsProviderUrl, "https://x", "TLS"),
+            (Key::DirectFunctions, "1", "true or false"),
+            (Key::DirectFunctionsSuffix, "a b", "domain"),
+            (Key::DirectPort, "0", "from 1"),
+            (Key::Dns, "ns", "addresses"),
+            (Key::PrometheusHost, "a/b", "host"),
+            (Key::PrometheusPort, "x", "from 1"),
+            (Key::ReplicasMax, "0", "from 1"),
             (Key::StreamIdle, "x", "Go duration"),
             (Key::TrustedProxies, "10.0.0.0/99", "address blocks"),
             (Key::Insecure, "1", "true or false"),
@@ -382,6 +416,78 @@ mod tests {
             assert!(error.contains(&key.to_string()), "{error}");
             assert!(error.contains(value) && error.contains(rule), "{error}");
         }
+    }
+
+    #[test]
+    fn bad_durations_of_openfaas_are_replaced_and_told_but_bad_flags_are_refused() {
+        for key in [Key::UpstreamTimeout, Key::ReadTimeout, Key::WriteTimeout] {
+            for bad in ["-5", "soon", "1m30"] {
+                let settings = resolve(&[(key, bad)]).unwrap();
+                assert_eq!(settings.upstream_timeout, MINUTE);
+                assert_eq!(settings.read_timeout, Some(MINUTE));
+                assert_eq!(settings.write_timeout, Some(MINUTE));
+                let [warning] = &settings.warnings[..] else {
+                    panic!("{:?}", settings.warnings);
+                };
+                assert!(warning.contains(bad) && warning.contains(&key.to_string()));
+                let typed = |k: Key| {
+                    (k == key).then(|| Given {
+                        name: format!("--{}", key.shape().flag),
+                        text: bad.to_owned(),
+                    })
+                };
+                assert!(Settings::resolve(typed, around()).is_err());
+            }
+        }
+        assert_eq!(
+            resolve(&[(Key::UpstreamTimeout, "0")])
+                .unwrap()
+                .warnings
+                .len(),
+            1
+        );
+    }
+
+    #[test]
+    fn a_provider_elsewhere_needs_no_folder_and_listens_everywhere() {
+        let around = Surroundings {
+            home: None,
+            ..around()
+        };
+        let lookup = |key: Key| {
+            (key == Key::FunctionsProviderUrl).then(|| Given {
+                name: key.to_string(),
+                text: "http://faasd:8081/".to_owned(),
+            })
+        };
+        let settings = Settings::resolve(lookup, around.clone()).unwrap();
+        assert_eq!(settings.listen.to_string(), "[::]:8080");
+        assert_eq!(settings.data, None);
+        assert!(Settings::resolve(|_| None, around).is_err());
+    }
+
+    #[test]
+    fn direct_calls_are_for_providers_elsewhere() {
+        let url = (Key::FunctionsProviderUrl, "http://a/");
+        let on = (Key::DirectFunctions, "true");
+        let suffix = (Key::DirectFunctionsSuffix, "svc.cluster.local.");
+        assert_eq!(resolve(&[on, suffix]).unwrap().direct, None);
+        assert_eq!(resolve(&[url, suffix]).unwrap().direct, None);
+        let direct = resolve(&[url, on, suffix]).unwrap().direct.unwrap();
+        assert_eq!(
+            (direct.suffix.as_str(), direct.port),
+            ("svc.cluster.local", 8080)
+        );
+    }
+
+    #[test]
+    fn write_request_uri_counts_by_presence() {
+        for value in ["", "false", "true"] {
+            let settings = resolve(&[(Key::WriteRequestUri, value)]).unwrap();
+            assert_eq!(settings.access_log, AccessLog::All);
+        }
+        let settings = resolve(&[(Key::WriteRequestUri, ""), (Key::AccessLog, "errors")]);
+        assert_eq!(settings.unwrap().access_log, AccessLog::Errors);
     }
 
     #[test]

@@ -21,8 +21,6 @@ pub struct Surroundings {
     pub path: String,
     /// Folder for short-lived files.
     pub temp: PathBuf,
-    /// Whether `functions_provider_url` is set: its provider is not part of this version.
-    pub provider_url_set: bool,
 }
 
 impl Surroundings {
@@ -39,7 +37,6 @@ impl Surroundings {
             home: folder("HOME"),
             path: env::var("PATH").unwrap_or_else(|_| DEFAULT_PATH.to_owned()),
             temp: env::temp_dir(),
-            provider_url_set: env::var_os("functions_provider_url").is_some_and(|v| !v.is_empty()),
         }
     }
 }

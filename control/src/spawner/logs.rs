@@ -321,7 +321,7 @@ mod tests {
         );
         let text = fs::read_to_string(folder.path().join("a.b.log")).unwrap();
         let instant = text.split(' ').next().unwrap();
-        assert!(rfc3339::tests::parse(instant).is_some(), "{instant}");
+        assert!(rfc3339::parse(instant).is_some(), "{instant}");
     }
 
     #[test]

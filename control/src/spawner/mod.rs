@@ -20,6 +20,7 @@ mod usage;
 
 pub(crate) use namespace::{Place, run};
 pub(crate) use protocol::{
-    Abilities, Amount, Ending, HEADER_BYTES, Order, Report, SignalKind, StartOrder, frame, length,
+    Abilities, Amount, Ending, HEADER_BYTES, Order, Report, SECRETS_FOLDER, SignalKind, StartOrder,
+    frame, length,
 };
 pub(crate) use replica::INSTANCE_VARIABLE;

@@ -10,10 +10,10 @@ use rustix::mount::{MountFlags, MountPropagationFlags};
 use rustix::thread::UnshareFlags;
 
 use super::cgroup::{self, Cgroups};
-use super::protocol::Abilities;
+use super::protocol::{Abilities, SECRETS_FOLDER};
 use super::replica::Replicas;
 use super::turn;
-use crate::sys::{self, ChildRules, ReadOnlyRoot};
+use crate::sys::{self, ChildRules, ReadOnlyRoot, Shown};
 
 /// Where the spawner works; passed on its command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,11 +128,21 @@ fn work(place: &Place) -> io::Result<ExitCode> {
             false
         }
     };
+    let secrets_mount = match secrets_mount_works(&place.runtime) {
+        Ok(()) => true,
+        Err(error) => {
+            notes.push(format!(
+                "functions find their secrets by OPENFAAS_SECRETS, not in {SECRETS_FOLDER}: {error}"
+            ));
+            false
+        }
+    };
     let abilities = Abilities {
         pid_namespace,
         memory_cgroup: cgroups.limits_memory(),
         cpu_limit: cgroups.limits_cpu(),
         read_only_root,
+        secrets_mount,
         notes,
     };
     let replicas = Replicas::new(cgroups, place.runtime.clone(), descriptors);
@@ -158,20 +168,29 @@ fn own_proc() -> io::Result<()> {
 
 /// Tries a read-only root on a process that does nothing.
 fn read_only_works(runtime: &Path) -> io::Result<()> {
+    try_rules(ChildRules {
+        read_only_root: Some(ReadOnlyRoot::new(runtime)?),
+        ..Default::default()
+    })
+}
+
+/// Tries to show a folder as that of secrets, which has to exist for it.
+fn secrets_mount_works(runtime: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(SECRETS_FOLDER)?;
+    try_rules(ChildRules {
+        secrets: Some(Shown::new(runtime, Path::new(SECRETS_FOLDER))?),
+        ..Default::default()
+    })
+}
+
+fn try_rules(rules: ChildRules) -> io::Result<()> {
     let mut command = Command::new("/proc/self/exe");
     command
         .arg("--version")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    let root = ReadOnlyRoot::new(runtime)?;
-    sys::prepare(
-        &mut command,
-        ChildRules {
-            read_only_root: Some(root),
-            ..Default::default()
-        },
-    );
+    sys::prepare(&mut command, rules);
     let status = command.spawn()?.wait()?;
     if status.success() {
         Ok(())

@@ -59,6 +59,8 @@ pub(crate) struct StartOrder {
     pub(crate) data_bytes: Option<u64>,
     /// Whether its root file system is read-only.
     pub(crate) read_only_root: bool,
+    /// The folder it sees as [`SECRETS_FOLDER`].
+    pub(crate) secrets: Option<PathBuf>,
 }
 
 /// Which signal.
@@ -114,6 +116,8 @@ pub(crate) struct Abilities {
     pub(crate) cpu_limit: bool,
     /// Mount namespaces are allowed.
     pub(crate) read_only_root: bool,
+    /// A folder can be shown to a process as [`SECRETS_FOLDER`].
+    pub(crate) secrets_mount: bool,
     /// What is missing and why, for the log.
     pub(crate) notes: Vec<String>,
 }
@@ -186,6 +190,8 @@ pub(crate) fn take<T: DeserializeOwned>(bytes: &mut Vec<u8>) -> io::Result<Optio
     Ok(Some(message))
 }
 
+/// Where functions look for their secrets.
+pub(crate) const SECRETS_FOLDER: &str = "/var/openfaas/secrets";
 /// Bytes of the length in front of a message.
 pub(crate) const HEADER_BYTES: usize = 4;
 /// A deployment's body is at most 1 MiB; JSON escapes can make six bytes of one.

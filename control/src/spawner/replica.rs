@@ -16,8 +16,8 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 
 use super::cgroup::{Cgroups, Membership};
 use super::logs::{LogPipe, Logs, SharedLog};
-use super::protocol::{Ending, SignalKind, StartOrder};
-use crate::sys::{self, ChildRules, ReadOnlyRoot};
+use super::protocol::{Ending, SECRETS_FOLDER, SignalKind, StartOrder};
+use crate::sys::{self, ChildRules, ReadOnlyRoot, Shown};
 
 /// Every replica's process, by the id the gateway gave it.
 pub(super) struct Replicas {
@@ -93,6 +93,8 @@ impl Replicas {
     }
 
     fn rules(&self, order: &StartOrder, cgroups: Vec<File>) -> io::Result<ChildRules> {
+        let secrets = order.secrets.as_deref();
+        let secrets = secrets.map(|folder| Shown::new(folder, Path::new(SECRETS_FOLDER)));
         let read_only_root = order
             .read_only_root
             .then(|| ReadOnlyRoot::new(&self.runtime));
@@ -101,6 +103,7 @@ impl Replicas {
             data_bytes: order.data_bytes,
             descriptors: self.descriptors,
             cgroups,
+            secrets: secrets.transpose()?,
             read_only_root: read_only_root.transpose()?,
         })
     }

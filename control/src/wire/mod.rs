@@ -3,11 +3,17 @@
 mod deployment;
 mod fields;
 mod info;
+mod namespace;
 mod request;
+mod rows;
+mod secret;
 mod status;
 
 pub use deployment::{Deployment, Resources};
 pub use fields::WireError;
 pub use info::{GatewayInfo, ProviderInfo, VersionInfo};
+pub use namespace::NamespaceDocument;
 pub use request::{DeleteRequest, ScaleRequest};
+pub use rows::Rows;
+pub use secret::SecretDocument;
 pub use status::{FunctionStatus, Shown, Usage};

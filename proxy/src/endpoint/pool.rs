@@ -184,15 +184,12 @@ impl Endpoints {
     }
 
     /// Closes idle connections to endpoints that `table` no longer has.
+    ///
+    /// Costs O(endpoints), however many functions share them. Slots behind the table's last
+    /// belong to a later table: the list of slots never shrinks.
     pub(crate) fn retain(&mut self, table: &Table) {
-        let mut alive = vec![0u64; self.states.len()];
-        for endpoint in table.endpoints() {
-            if let Some(serial) = alive.get_mut(endpoint.slot as usize) {
-                *serial = endpoint.serial;
-            }
-        }
-        for (state, serial) in self.states.iter_mut().zip(alive) {
-            if state.serial != serial {
+        for (state, serial) in self.states.iter_mut().zip(&table.serials) {
+            if state.serial != *serial {
                 self.idle_total -= state.idle.len();
                 state.idle = Vec::new();
             }

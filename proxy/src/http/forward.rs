@@ -20,7 +20,8 @@ use crate::http::{Framing, RequestHead, ResponseHead, Version};
 pub struct ToFunction<'a> {
     /// Put in front of `rest`; often empty.
     pub prefix: &'a [u8],
-    /// Raw path after the function's name; sent as `/` when empty.
+    /// The client's own bytes of the path, all of them or those after the function's name; sent
+    /// as `/` when empty.
     pub rest: &'a [u8],
     /// `Host`.
     pub host: &'a [u8],
@@ -56,6 +57,9 @@ pub struct ToClient<'a> {
     pub trailers: bool,
     /// The gateway's own three fields; one of the same name from the function wins.
     pub ids: Option<Ids<'a>>,
+    /// Field lines that let pages of another origin read the reply, each with its line end;
+    /// mostly none. A function that says who may read its reply has its way.
+    pub cors: &'a [u8],
 }
 
 /// The gateway's own reply fields.
@@ -214,6 +218,9 @@ pub fn response(head: &ResponseHead<'_, '_>, to: &ToClient<'_>, out: &mut Vec<u8
                 push_field(out, name, value);
             }
         }
+    }
+    if !to.cors.is_empty() && !head.has(b"Access-Control-Allow-Origin") {
+        out.extend_from_slice(to.cors);
     }
     out.extend_from_slice(b"\r\n");
 }

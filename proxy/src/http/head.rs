@@ -173,6 +173,33 @@ pub struct ResponseHead<'b, 'h> {
     pub(super) nominates: bool,
 }
 
+impl<'b> RequestHead<'b, '_> {
+    /// The value of the field `name` (in any case), if it was sent exactly once.
+    #[must_use]
+    pub fn only(&self, name: &[u8]) -> Option<&'b [u8]> {
+        let mut values = self.headers.iter().filter_map(|header| {
+            let same = header.name.as_bytes().eq_ignore_ascii_case(name);
+            same.then_some(header.value)
+        });
+        let only = values.next()?;
+        values.next().is_none().then_some(only)
+    }
+}
+
+impl ResponseHead<'_, '_> {
+    /// Whether it comes from a provider or a gateway itself, not from a function behind it.
+    #[must_use]
+    pub fn is_internal(&self) -> bool {
+        self.has(b"X-OpenFaaS-Internal")
+    }
+
+    /// Whether the field `name` (in any case) was sent.
+    pub(super) fn has(&self, name: &[u8]) -> bool {
+        let mut names = self.headers.iter().map(|header| header.name.as_bytes());
+        names.any(|sent| sent.eq_ignore_ascii_case(name))
+    }
+}
+
 impl HeadEnd {
     /// For a request's head.
     #[must_use]

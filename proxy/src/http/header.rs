@@ -197,6 +197,13 @@ pub(super) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().copied().all(is_token_byte)
 }
 
+/// Whether `text` is made of tokens, commas and spaces, and of something at all.
+#[must_use]
+pub fn is_list_of_tokens(text: &[u8]) -> bool {
+    let allowed = |byte: &u8| is_token_byte(*byte) || matches!(byte, b',' | b' ');
+    !text.is_empty() && text.iter().all(allowed)
+}
+
 /// Whether `byte` may stand in a field's value (RFC 9110 §5.5): no control byte but HTAB.
 pub(super) const fn is_value_byte(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'~' | 0x80..)

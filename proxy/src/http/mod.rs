@@ -45,6 +45,7 @@ pub use body::{BodyCursor, Prefix, Step};
 pub use head::{
     Framing, HeadEnd, HeaderSlots, Method, Refusal, RequestHead, ResponseHead, Trailers, Version,
 };
+pub use header::is_list_of_tokens;
 pub use reply::{CONTINUE, Reply};
 pub use request::{parse_request, request_slots};
 pub use response::{parse_response, response_slots};

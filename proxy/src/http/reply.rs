@@ -21,6 +21,8 @@ pub struct Reply<'a> {
     pub close: bool,
     /// Whether the request was HEAD: the body is left out, its length is kept.
     pub head_only: bool,
+    /// Further field lines, each with its line end; already safe to insert.
+    pub extra: &'a [u8],
     /// Call id and times, where the request got that far.
     pub ids: Option<Ids<'a>>,
 }
@@ -32,13 +34,18 @@ impl Reply<'_> {
         push_decimal(out, u64::from(self.status));
         out.push(b' ');
         out.extend_from_slice(reason(self.status).as_bytes());
-        out.extend_from_slice(b"\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ");
         let line_end: &[u8] = if self.text.is_empty() { b"" } else { b"\n" };
-        let body_bytes = self.text.len().saturating_add(line_end.len());
-        push_decimal(out, u64::try_from(body_bytes).unwrap_or(u64::MAX));
-        out.extend_from_slice(
-            b"\r\nX-Content-Type-Options: nosniff\r\nX-OpenFaaS-Internal: gateway\r\n",
-        );
+        // RFC 9110 §8.6: a 204 has no length, not even 0.
+        let has_content = self.status != 204;
+        if has_content {
+            let body_bytes = self.text.len().saturating_add(line_end.len());
+            out.extend_from_slice(
+                b"\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ",
+            );
+            push_decimal(out, u64::try_from(body_bytes).unwrap_or(u64::MAX));
+            out.extend_from_slice(b"\r\nX-Content-Type-Options: nosniff");
+        }
+        out.extend_from_slice(b"\r\nX-OpenFaaS-Internal: gateway\r\n");
         if let Some(ids) = &self.ids {
             for (name, value) in [
                 (&b"X-Call-Id"[..], ids.call_id),
@@ -58,11 +65,12 @@ impl Reply<'_> {
         if let Some(location) = self.location {
             push_field(out, b"Location", location);
         }
+        out.extend_from_slice(self.extra);
         if self.close {
             out.extend_from_slice(b"Connection: close\r\n");
         }
         out.extend_from_slice(b"\r\n");
-        if !self.head_only {
+        if has_content && !self.head_only {
             out.extend_from_slice(self.text.as_bytes());
             out.extend_from_slice(line_end);
         }
@@ -74,6 +82,7 @@ pub(crate) fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
         202 => "Accepted",
+        204 => "No Content",
         301 => "Moved Permanently",
         400 => "Bad Request",
         401 => "Unauthorized",

@@ -22,6 +22,11 @@ impl Counter {
         self.0.store(value, Ordering::Relaxed);
     }
 
+    /// Sets a gauge. Only the owning shard's thread may call this.
+    pub(crate) fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -59,6 +64,7 @@ pub(crate) struct ShardCounters {
     pub(crate) bytes_out: Counter,
     pub(crate) panics: Counter,
     pub(crate) buffer_bytes: Counter,
+    pub(crate) loop_lag_micros: Counter,
     pub(crate) log_dropped: Counter,
     pub(crate) client_aborts: Counter,
     pub(crate) upstream_aborts: Counter,

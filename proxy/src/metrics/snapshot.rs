@@ -10,6 +10,9 @@ use crate::table::{Function, FunctionId};
 pub struct Snapshot {
     /// One entry per published function, in order of name and namespace.
     pub functions: Vec<FunctionSnapshot>,
+    /// The calls of all names that no function has, if they have a row
+    /// ([`Change::PutUnknown`](crate::Change::PutUnknown)).
+    pub unknown: Option<FunctionSnapshot>,
     /// One entry per shard.
     pub shards: Vec<ShardSnapshot>,
 }
@@ -81,6 +84,9 @@ pub struct ShardSnapshot {
     pub panics: u64,
     /// Bytes of I/O buffers allocated now.
     pub buffer_bytes: u64,
+    /// The largest lateness of the shard's ticker within about the last ten seconds, in
+    /// microseconds; 0 while the shard sleeps.
+    pub loop_lag_micros: u64,
     /// Access log records dropped because the ring was full.
     pub log_dropped: u64,
     /// Exchanges ended by the client going away.
@@ -138,6 +144,7 @@ impl ShardSnapshot {
             bytes_out: shard.bytes_out.get(),
             panics: shard.panics.get(),
             buffer_bytes: shard.buffer_bytes.get(),
+            loop_lag_micros: shard.loop_lag_micros.get(),
             log_dropped: shard.log_dropped.get(),
             client_aborts: shard.client_aborts.get(),
             upstream_aborts: shard.upstream_aborts.get(),

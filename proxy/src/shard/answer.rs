@@ -17,6 +17,7 @@ pub(crate) const fn plain<'a>(status: u16, text: &'a str) -> Reply<'a> {
         text,
         retry_after: None,
         location: None,
+        extra: b"",
         close: false,
         head_only: false,
         ids: None,
@@ -50,23 +51,25 @@ pub(crate) fn holding(shard: &Shard, bytes: &[u8]) -> Buf {
     }
 }
 
-/// Answers a request that was refused before it was understood, and ends the connection.
-pub(crate) async fn refuse(conn: &Conn, refusal: Refusal) {
+/// Answers a request that was refused before it was understood, with `extra` field lines, and ends
+/// the connection.
+pub(crate) async fn refuse(conn: &Conn, refusal: Refusal, extra: &[u8]) {
     conn.shard.counters.reject(refusal.why);
     if refusal.status == 0 {
         return;
     }
-    if last_words(conn, refusal.status, text_of(refusal)).await {
+    if last_words(conn, refusal.status, text_of(refusal), extra).await {
         conn.linger().await;
     }
 }
 
 /// Sends and logs the answer to a request that was never understood. `false` when the client
 /// is gone.
-async fn last_words(conn: &Conn, status: u16, text: &str) -> bool {
+async fn last_words(conn: &Conn, status: u16, text: &str, extra: &[u8]) -> bool {
     let stamp = Stamp::anonymous(conn.shard);
     let reply = Reply {
         close: true,
+        extra,
         ids: Some(stamp.ids(conn.shard)),
         ..plain(status, text)
     };
@@ -77,7 +80,7 @@ async fn last_words(conn: &Conn, status: u16, text: &str) -> bool {
 
 /// Answers 408 after the read side was ended by its deadline.
 pub(crate) async fn timed_out(conn: &Conn, text: &str) {
-    if last_words(conn, 408, text).await {
+    if last_words(conn, 408, text, b"").await {
         // Shutting the write side as well, or closing at once, would reset a client that still
         // sends, and its kernel would throw the answer away.
         monoio::time::sleep(std::time::Duration::from_millis(200)).await;

@@ -228,6 +228,7 @@ impl Try<'_> {
             retry_after: said.retry_after,
             close: true,
             head_only: self.plan.method == Method::Head,
+            extra: self.plan.cors_fields(self.conn.shard),
             ids: Some(self.plan.stamp.ids(self.conn.shard)),
             ..answer::plain(said.status, said.text)
         };

@@ -9,6 +9,7 @@ use crate::metrics::{PATH_BYTES, Record};
 use crate::shard::Shard;
 use crate::shard::conn::Conn;
 use crate::shard::plan::{Plan, Stamp};
+use crate::shard::turn::has_queue;
 use crate::table::FunctionRef;
 
 /// Counted as the status of a call whose client left before an answer (nginx's 499).
@@ -24,6 +25,8 @@ pub(crate) struct Call<'a> {
     line: Cell<Option<Box<Record>>>,
     /// The status that was sent, or would have been.
     pub(crate) status: Cell<u16>,
+    /// The function was called, or would have been: the call's end lets those who wait go on.
+    pub(crate) has_turn: Cell<bool>,
     /// The reply was cut short.
     pub(crate) cut: Cell<bool>,
     start_micros: u64,
@@ -59,6 +62,7 @@ impl<'a> Call<'a> {
             limited,
             line: Cell::new(shard.log.as_ref().map(|_| Box::new(record(&plan.stamp)))),
             status: Cell::new(CLIENT_GONE),
+            has_turn: Cell::new(false),
             cut: Cell::new(false),
             start_micros: plan.stamp.start_micros,
         })
@@ -77,6 +81,9 @@ impl Drop for Call<'_> {
             counters.ended(status, micros);
             if self.limited {
                 function.shared.inflight.fetch_sub(1, Ordering::Relaxed);
+            }
+            if self.has_turn.get() && has_queue(shard, function) {
+                shard.park.call_ended(&function.id);
             }
         }
         let Some(mut record) = self.line.take() else {

@@ -205,7 +205,7 @@ async fn active(conn: &Conn) -> Next {
                 return Next::Close;
             }
             HeadRead::Refused(refusal) => {
-                answer::refuse(conn, refusal).await;
+                answer::refuse(conn, refusal, b"").await;
                 return Next::Close;
             }
         }

@@ -4,30 +4,25 @@
 //! plan ─► (answered here) ─────────────────────────────────────────────► After
 //!   │
 //!   ▼
-//! park until an endpoint exists ─► acquire ─► attempt ─► After
+//! wait for an endpoint, and a turn ─► acquire ─► attempt ─► After
 //!                  ▲                  │          │
 //!                  └── retry when provably unapplied ◄┘
 //! ```
 
-use std::sync::atomic::Ordering;
-
 use crate::buf::Buf;
 use crate::fault::{Failure, Reject, RetryRule};
 use crate::http::{BodyCursor, Framing, Method, Refusal, Reply, Trailers};
-use crate::limits::{
-    ABORT_WATCH_AFTER, PARK_TIMEOUT_MAX, PARKED_PER_FUNCTION_MAX, PARKED_PER_SHARD_MAX, RETRIES_MAX,
-};
+use crate::limits::RETRIES_MAX;
 use crate::shard::attempt::attempt;
 use crate::shard::call::{CLIENT_GONE, Call, log_local};
 use crate::shard::conclusion::Outcome;
 use crate::shard::conn::{After, Conn};
 use crate::shard::first::{First, first};
-use crate::shard::io::Peek;
 use crate::shard::plan::{Local, Plan, Target, plan};
-use crate::shard::timer::{Act, Slot};
+use crate::shard::turn::{Queueing, turn};
 use crate::shard::upstream::{Unreachable, Upstream};
 use crate::shard::{answer, tunnel};
-use crate::table::{FunctionRef, Retry};
+use crate::table::Retry;
 
 /// The request as it is sent: kept whole until the reply begins, if it came whole.
 pub(crate) struct Request {
@@ -55,7 +50,7 @@ pub(crate) async fn run(conn: &Conn, mut buf: Buf, head_len: usize) -> After {
     let mut plan = match planned {
         Ok(plan) => plan,
         Err(Local::Refused(refusal)) => {
-            answer::refuse(conn, refusal).await;
+            answer::refuse(conn, refusal, b"").await;
             return After::Close;
         }
         Err(local) => return answer_here(conn, buf, local).await,
@@ -65,7 +60,7 @@ pub(crate) async fn run(conn: &Conn, mut buf: Buf, head_len: usize) -> After {
     let framed = first(&shard.scratch.borrow(), buf, &mut cursor);
     let First { send, rest } = match framed {
         Ok(first) => first,
-        Err(why) => return refuse_body(conn, why).await,
+        Err(why) => return refuse_body(conn, &plan, why).await,
     };
     let mut request = Request {
         send: Some(send),
@@ -76,8 +71,9 @@ pub(crate) async fn run(conn: &Conn, mut buf: Buf, head_len: usize) -> After {
     forward(conn, &mut plan, &mut request).await
 }
 
-async fn refuse_body(conn: &Conn, why: Reject) -> After {
-    answer::refuse(conn, Refusal { status: 400, why }).await;
+async fn refuse_body(conn: &Conn, plan: &Plan, why: Reject) -> After {
+    let extra = plan.cors_fields(conn.shard);
+    answer::refuse(conn, Refusal { status: 400, why }, extra).await;
     After::Close
 }
 
@@ -91,13 +87,19 @@ async fn forward(conn: &Conn, plan: &mut Plan, request: &mut Request) -> After {
     let mut avoid = None;
     let mut tries = 0;
     loop {
-        if let Err(failure) = wait_for_endpoint(conn, plan).await {
+        let queueing = if tries == 0 {
+            Queueing::Behind
+        } else {
+            Queueing::Past
+        };
+        if let Err(failure) = turn(conn, plan, queueing).await {
             let Some(failure) = failure else {
                 return After::Close;
             };
             call.status.set(failure.said().status);
             return fail(conn, plan, request, failure).await;
         }
+        call.has_turn.set(true);
         let may_retry = tries < RETRIES_MAX && retries_allowed(plan);
         tries += 1;
         let (failure, key) = match Upstream::acquire(conn, plan, avoid).await {
@@ -127,7 +129,8 @@ async fn forward(conn: &Conn, plan: &mut Plan, request: &mut Request) -> After {
         };
         if let Some(key) = key {
             avoid = Some(key);
-            refresh(conn, plan);
+            // The replica that failed may have left the table meanwhile.
+            plan.refresh(shard);
             continue;
         }
         let failure = match (&plan.target, failure) {
@@ -144,136 +147,6 @@ fn retries_allowed(plan: &Plan) -> bool {
         .is_none_or(|f| f.settings.retry == Retry::Safe)
 }
 
-/// Looks the function up again: the replica that failed may have left the table meanwhile.
-fn refresh(conn: &Conn, plan: &mut Plan) -> bool {
-    let Target::Function(function) = &mut plan.target else {
-        return true;
-    };
-    let name = format!("{}.{}", function.id.name, function.id.namespace);
-    match FunctionRef::find(&conn.shard.table(), name.as_bytes()) {
-        Some(newest) => {
-            *function = newest;
-            true
-        }
-        None => false,
-    }
-}
-
-/// Parks until the function has an endpoint. `Err(None)` when the client left meanwhile.
-async fn wait_for_endpoint(conn: &Conn, plan: &mut Plan) -> Result<(), Option<Failure>> {
-    let Target::Function(function) = &plan.target else {
-        return Ok(());
-    };
-    if !function.endpoints.is_empty() {
-        return Ok(());
-    }
-    let shard = conn.shard;
-    let counters = function.shared.counters.shard(shard.index);
-    let parked_max = function
-        .settings
-        .parked_max
-        .unwrap_or(PARKED_PER_FUNCTION_MAX);
-    if shard.park.parked() >= PARKED_PER_SHARD_MAX || counters.parked.get() >= parked_max.into() {
-        shard.counters.reject(Reject::Parked);
-        return Err(Some(Failure::TooManyParked));
-    }
-    let parked = Parked::new(conn, function.clone());
-    let patience = function
-        .settings
-        .deadline
-        .unwrap_or(shard.config.upstream_timeout);
-    conn.deadline(Slot::Down, Some(patience.min(PARK_TIMEOUT_MAX)), Act::Wake);
-    loop {
-        if let Target::Function(function) = &plan.target {
-            if !function.endpoints.is_empty() {
-                break;
-            }
-            if !function.demanded.swap(true, Ordering::Relaxed) {
-                shard.demand.wanted(&function.id);
-            }
-        }
-        if !parked.until_table_moves().await {
-            shard.counters.client_aborts.add(1);
-            return Err(None);
-        }
-        if !refresh(conn, plan) {
-            return Err(Some(Failure::Deleted));
-        }
-        if conn.alarm.has_expired(Slot::Down) {
-            return Err(Some(Failure::NoReplica));
-        }
-    }
-    drop(parked);
-    conn.alarm.reset();
-    Ok(())
-}
-
-/// A place in the waiting room.
-struct Parked<'a> {
-    conn: &'a Conn,
-    function: FunctionRef,
-    ticket: u64,
-}
-
-impl<'a> Parked<'a> {
-    fn new(conn: &'a Conn, function: FunctionRef) -> Self {
-        let shard = conn.shard;
-        let ticket = shard.park.enter();
-        shard.counters.parked.add(1);
-        function.shared.counters.shard(shard.index).parked.add(1);
-        Self {
-            conn,
-            function,
-            ticket,
-        }
-    }
-
-    /// `false` when the client has gone. Only here does its half-close count as gone: a caller
-    /// that waits for a function to start and hangs up must not start a ghost.
-    async fn until_table_moves(&self) -> bool {
-        let conn = self.conn;
-        let park = &conn.shard.park;
-        let round = park.round();
-        conn.deadline(Slot::Watch, Some(ABORT_WATCH_AFTER), Act::Wake);
-        std::future::poll_fn(|cx| {
-            use std::task::Poll;
-            conn.alarm.register(cx);
-            if park.round() != round || conn.alarm.has_expired(Slot::Down) {
-                return Poll::Ready(true);
-            }
-            if conn.alarm.take_expired(Slot::Watch) {
-                let gone = match conn.sock.peek() {
-                    Peek::Ended | Peek::Failed => true,
-                    // Unread body bytes hide an end behind them, but not a reset.
-                    Peek::Data => conn.sock.is_dead(),
-                    Peek::Quiet => false,
-                };
-                if gone {
-                    return Poll::Ready(false);
-                }
-                conn.deadline(Slot::Watch, Some(ABORT_WATCH_AFTER), Act::Wake);
-            }
-            park.register(self.ticket, cx);
-            Poll::Pending
-        })
-        .await
-    }
-}
-
-impl Drop for Parked<'_> {
-    fn drop(&mut self) {
-        let shard = self.conn.shard;
-        shard.park.leave(self.ticket);
-        shard.counters.parked.sub(1);
-        self.function
-            .shared
-            .counters
-            .shard(shard.index)
-            .parked
-            .sub(1);
-    }
-}
-
 /// Answers a failed request; the connection lives on when the request was read to its end.
 async fn fail(conn: &Conn, plan: &Plan, request: &mut Request, failure: Failure) -> After {
     if failure == Failure::TooManyInflight {
@@ -287,6 +160,7 @@ async fn fail(conn: &Conn, plan: &Plan, request: &mut Request, failure: Failure)
         retry_after: said.retry_after,
         close,
         head_only: plan.method == Method::Head,
+        extra: plan.cors_fields(conn.shard),
         ids: Some(plan.stamp.ids(conn.shard)),
         ..answer::plain(said.status, said.text)
     };
@@ -326,6 +200,7 @@ async fn answer_here(conn: &Conn, mut buf: Buf, local: Local) -> After {
         status,
         text,
         location,
+        extra,
         method,
         framing,
         keep_alive,
@@ -346,6 +221,7 @@ async fn answer_here(conn: &Conn, mut buf: Buf, local: Local) -> After {
     let close = !read_to_end || !keep_alive || conn.shard.draining.get();
     let reply = Reply {
         location: location.as_deref(),
+        extra: &extra,
         close,
         head_only: method == Method::Head,
         ids: Some(stamp.ids(conn.shard)),

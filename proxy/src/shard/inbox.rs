@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use crate::buf::Class;
 use crate::shard::Shard;
 use crate::shard::io::Sock;
+use crate::shard::turn::ask_for_endpoint;
 use crate::table::Doorbell;
 
 /// One shard's inbox. Flags announce what is read where it lives; only connections are carried.
@@ -101,7 +102,11 @@ pub(crate) async fn listen(shard: &'static Shard, bell: UnixStream) {
         }
         let table = shard.table();
         shard.endpoints.borrow_mut().retain(&table);
-        shard.park.wake_all();
+        shard.park.table_moved(shard.clock.now(), |id| {
+            let function = table.function(id)?;
+            ask_for_endpoint(shard, function);
+            Some(function.endpoints.len())
+        });
         if shard.inbox.is_draining() && !shard.draining.replace(true) {
             super::accept::begin_drain(shard);
         }

@@ -9,16 +9,19 @@ mod attempt;
 mod call;
 mod conclusion;
 mod conn;
+mod cross;
 mod exchange;
 mod first;
 pub(crate) mod inbox;
 pub(crate) mod io;
+mod lag;
 mod park;
 mod plan;
 mod pump;
 mod reply_head;
 mod timer;
 mod tunnel;
+mod turn;
 mod upstream;
 
 use std::cell::{Cell, RefCell};
@@ -34,6 +37,7 @@ use crate::demand::SharedDemand;
 use crate::endpoint::Endpoints;
 use crate::metrics::{LogRing, ShardCounters};
 use crate::shard::inbox::Inbox;
+use crate::shard::lag::Lag;
 use crate::shard::park::Park;
 use crate::shard::timer::{TICK_MILLIS, Wheel};
 use crate::table::{Address, Held, Publisher, Reader};
@@ -44,6 +48,8 @@ pub(crate) struct Setup {
     pub(crate) config: Arc<Config>,
     pub(crate) publisher: Publisher,
     pub(crate) demand: SharedDemand,
+    /// With the origin of all shards.
+    pub(crate) clock: Clock,
     pub(crate) counters: &'static ShardCounters,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) log: Option<Arc<LogRing>>,
@@ -101,7 +107,7 @@ impl Shard {
             index: setup.index,
             control: Address::Unix(setup.config.fallback.clone()),
             config: setup.config,
-            clock: Clock::new(),
+            clock: setup.clock,
             wheel: Wheel::new(),
             buffers: Pool::new(setup.buffer_bytes_max, setup.counters),
             reader: RefCell::new(setup.publisher.reader()),
@@ -160,18 +166,23 @@ impl Shard {
     /// neither a connection nor an idle upstream.
     async fn tick(&'static self) {
         let mut next_sweep = 0;
+        let mut lag = Lag::start(self.clock.read_micros());
         loop {
             if self.connections.get() == 0 && !self.endpoints.borrow().has_idle() {
                 self.wheel.advance(self.clock.now());
                 if self.wheel.is_empty() {
                     self.buffers.shrink();
+                    self.counters.loop_lag_micros.set(0);
                     self.sleep_until_woken().await;
+                    lag = Lag::start(self.clock.read_micros());
                 }
             }
             monoio::time::sleep(std::time::Duration::from_millis(TICK_MILLIS)).await;
-            self.clock.read_micros();
+            let micros = self.clock.read_micros();
+            self.counters.loop_lag_micros.set(lag.tick(micros));
             let now = self.clock.now();
             self.wheel.advance(now);
+            self.park.advance(now);
             if now >= next_sweep {
                 next_sweep = now + 1_000;
                 self.endpoints.borrow_mut().sweep(now);

@@ -3,6 +3,7 @@
 //! Synchronous and without allocation: the borrowed head lives only in here.
 
 use crate::clock::unix_nanos;
+use crate::cors::Grant;
 use crate::fault::Reject;
 use crate::http::forward::{self, Ids, ToControl, ToFunction};
 use crate::http::{Framing, Method, Refusal, RequestHead, Version, parse_request, request_slots};
@@ -11,7 +12,8 @@ use crate::metrics::PATH_BYTES;
 use crate::route::{Route, route};
 use crate::shard::Shard;
 use crate::shard::conn::Conn;
-use crate::table::FunctionRef;
+use crate::shard::cross::{self, Cross};
+use crate::table::{Forward, FunctionRef};
 
 /// A request that will be forwarded. Small: it lives across every await of its exchange.
 pub(crate) struct Plan {
@@ -23,6 +25,8 @@ pub(crate) struct Plan {
     pub(crate) expect_continue: bool,
     pub(crate) websocket: bool,
     pub(crate) wants_trailers: bool,
+    /// The page that calls is of an allowed origin.
+    pub(crate) cors: Option<Grant>,
     pub(crate) stamp: Stamp,
 }
 
@@ -63,6 +67,8 @@ pub(crate) enum Local {
         status: u16,
         text: &'static str,
         location: Option<Vec<u8>>,
+        /// Further field lines, mostly none.
+        extra: Vec<u8>,
         method: Method,
         framing: Framing,
         keep_alive: bool,
@@ -79,10 +85,38 @@ impl Plan {
         )
     }
 
+    /// Looks the function up again. `false` when it is gone; the plan keeps the row it had.
+    pub(crate) fn refresh(&mut self, shard: &Shard) -> bool {
+        let Target::Function(function) = &mut self.target else {
+            return true;
+        };
+        match function.newest(&shard.table()) {
+            Some(newest) => {
+                *function = newest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The field lines that let the page that calls read its reply; mostly none.
+    pub(crate) fn cors_fields<'s>(&self, shard: &'s Shard) -> &'s [u8] {
+        granted(shard, self.cors)
+    }
+
     pub(crate) const fn function(&self) -> Option<&FunctionRef> {
         match &self.target {
             Target::Function(function) => Some(function),
             Target::Control => None,
+        }
+    }
+}
+
+impl Local {
+    /// Adds field lines to an answer.
+    fn add(&mut self, fields: &[u8]) {
+        if let Self::Answer { extra, .. } = self {
+            extra.extend_from_slice(fields);
         }
     }
 }
@@ -166,19 +200,30 @@ pub(crate) fn plan(conn: &Conn, bytes: &[u8], start_micros: u64) -> Result<Plan,
     let mut slots = request_slots();
     let head = parse_request(bytes, &mut slots).map_err(Local::Refused)?;
     let stamp = Stamp::new(shard, &head, start_micros);
+    let route = route(head.path);
+    let cors = match &shard.config.cors {
+        None => None,
+        Some(cors) => match cross::look(cors, &head, &route) {
+            Cross::Call(grant) => grant,
+            Cross::Preflight(grant) => return Err(preflight(shard, &head, stamp, grant)),
+        },
+    };
     let mut scratch = shard.scratch.borrow_mut();
     scratch.clear();
-    let target = match route(head.path) {
+    let target = match route {
         Route::Function { name, rest } => {
-            let Some(function) = FunctionRef::find(&shard.table(), name) else {
+            let Some(function) = FunctionRef::route(&shard.table(), name) else {
                 shard.counters.reject(Reject::UnknownFunction);
                 let text = "no function of this name is deployed";
-                return Err(local(&head, stamp, 404, text, None));
+                let mut local = local(&head, stamp, 404, text);
+                local.add(granted(shard, cors));
+                return Err(local);
             };
+            let (prefix, rest) = sent_path(&function.forward, head.path, rest);
             let to = ToFunction {
-                prefix: function.path_prefix.as_deref().unwrap_or_default(),
+                prefix,
                 rest,
-                host: &function.authority,
+                host: function.authority.as_bytes(),
                 peer: conn.peer_ip,
                 peer_is_trusted: conn.trusted,
                 call_id: stamp.call_id(),
@@ -188,7 +233,7 @@ pub(crate) fn plan(conn: &Conn, bytes: &[u8], start_micros: u64) -> Result<Plan,
             Target::Function(function)
         }
         Route::Fallback if head.path == b"*" => {
-            return Err(local(&head, stamp, 200, "", None));
+            return Err(local(&head, stamp, 200, ""));
         }
         Route::Fallback => {
             let to = ToControl {
@@ -198,20 +243,7 @@ pub(crate) fn plan(conn: &Conn, bytes: &[u8], start_micros: u64) -> Result<Plan,
             forward::control_request(&head, &to, &mut scratch);
             Target::Control
         }
-        Route::Redirect(location) if matches!(head.method, Method::Get | Method::Head) => {
-            return Err(local(
-                &head,
-                stamp,
-                301,
-                "moved to the cleaned path",
-                Some(location),
-            ));
-        }
-        Route::Redirect(_) => {
-            shard.counters.reject(Reject::Path);
-            let text = "the path is not in its clean form";
-            return Err(local(&head, stamp, 400, text, None));
-        }
+        Route::Redirect(location) => return Err(redirect(shard, &head, stamp, location)),
         Route::Refuse(refusal) => return Err(Local::Refused(refusal)),
     };
     Ok(Plan {
@@ -223,25 +255,67 @@ pub(crate) fn plan(conn: &Conn, bytes: &[u8], start_micros: u64) -> Result<Plan,
         keep_alive: head.keep_alive,
         expect_continue: head.expect_continue,
         wants_trailers: head.wants_trailers,
+        cors,
         stamp,
     })
 }
 
-fn local(
+/// The path a function is sent, in two pieces: what is put in front, and the client's own bytes.
+/// `rest` is the end of `path` behind the function's name.
+fn sent_path<'p>(forward: &'p Forward, path: &'p [u8], rest: &'p [u8]) -> (&'p [u8], &'p [u8]) {
+    match forward {
+        Forward::Trimmed => (b"", rest),
+        Forward::Kept { prefix } => (prefix.as_bytes(), path),
+    }
+}
+
+/// The answer to a path that is not clean: the clean one, for methods that may follow.
+fn redirect(shard: &Shard, head: &RequestHead<'_, '_>, stamp: Stamp, mut clean: Vec<u8>) -> Local {
+    if !matches!(head.method, Method::Get | Method::Head) {
+        shard.counters.reject(Reject::Path);
+        return local(head, stamp, 400, "the path is not in its clean form");
+    }
+    if let Some(query) = head.query {
+        clean.push(b'?');
+        clean.extend_from_slice(query);
+    }
+    let mut answer = local(head, stamp, 301, "moved to the cleaned path");
+    if let Local::Answer { location, .. } = &mut answer {
+        *location = Some(clean);
+    }
+    answer
+}
+
+/// The answer to a preflight.
+fn preflight(
+    shard: &Shard,
     head: &RequestHead<'_, '_>,
     stamp: Stamp,
-    status: u16,
-    text: &'static str,
-    mut location: Option<Vec<u8>>,
+    grant: Option<Grant>,
 ) -> Local {
-    if let (Some(location), Some(query)) = (location.as_mut(), head.query) {
-        location.push(b'?');
-        location.extend_from_slice(query);
+    let (Some(grant), Some(cors)) = (grant, &shard.config.cors) else {
+        shard.counters.reject(Reject::Origin);
+        return local(head, stamp, 403, "this origin may not call functions");
+    };
+    let mut answer = local(head, stamp, 204, "");
+    answer.add(&cross::preflight_fields(cors, grant, head));
+    answer
+}
+
+/// The field lines for a reply to an allowed origin.
+fn granted(shard: &Shard, grant: Option<Grant>) -> &[u8] {
+    match (grant, &shard.config.cors) {
+        (Some(grant), Some(cors)) => cors.reply_fields(grant),
+        _ => b"",
     }
+}
+
+fn local(head: &RequestHead<'_, '_>, stamp: Stamp, status: u16, text: &'static str) -> Local {
     Local::Answer {
         status,
         text,
-        location,
+        location: None,
+        extra: Vec::new(),
         method: head.method,
         framing: head.framing,
         // The client waits for 100: without it the body may or may not come, so end.
@@ -311,6 +385,30 @@ fn decimal(n: u64, out: &mut [u8; 20]) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_is_trimmed_or_kept_byte_for_byte() {
+        let kept = |prefix: &str| Forward::Kept {
+            prefix: prefix.into(),
+        };
+        for rest in [
+            "",
+            "/",
+            "/a%2Fb;c//d",
+            "/%E2%82%AC/\u{20ac}",
+            "//",
+            "/.../%2f",
+        ] {
+            let path = format!("/function/x.ns{rest}");
+            let sent = |forward: &Forward| {
+                let (prefix, own) = sent_path(forward, path.as_bytes(), rest.as_bytes());
+                String::from_utf8([prefix, own].concat()).unwrap()
+            };
+            assert_eq!(sent(&Forward::Trimmed), rest);
+            assert_eq!(sent(&kept("")), path);
+            assert_eq!(sent(&kept("/base/v1")), format!("/base/v1{path}"));
+        }
+    }
 
     #[test]
     fn uuids_have_their_form() {

@@ -4,7 +4,7 @@
 
 use crate::http::forward::{self, ToClient};
 use crate::http::{
-    BodyCursor, Framing, Refusal, Trailers, Version, parse_response, response_slots,
+    BodyCursor, Framing, Refusal, ResponseHead, Trailers, Version, parse_response, response_slots,
 };
 use crate::shard::Shard;
 use crate::shard::plan::Plan;
@@ -44,6 +44,9 @@ pub(crate) fn understand(
 ) -> Result<ReplyHead, Refusal> {
     let mut slots = response_slots();
     let head = parse_response(bytes, &mut slots, plan.method)?;
+    if head.status == 503 {
+        look_for_unready(shard, plan, &head);
+    }
     let mut scratch = shard.scratch.borrow_mut();
     scratch.clear();
     let http11 = plan.version == Version::Http11;
@@ -78,6 +81,7 @@ pub(crate) fn understand(
         close,
         trailers: plan.wants_trailers && framing == Framing::Chunked,
         ids: Some(plan.stamp.ids(shard)),
+        cors: plan.cors_fields(shard),
     };
     forward::response(&head, &to, &mut scratch);
     Ok(ReplyHead::Final(FinalHead {
@@ -88,6 +92,17 @@ pub(crate) fn understand(
         close_delimited,
         tunnel,
     }))
+}
+
+/// Tells the control plane when a provider says that it has no replica of the function.
+#[cold]
+fn look_for_unready(shard: &Shard, plan: &Plan, head: &ResponseHead<'_, '_>) {
+    let Some(function) = plan.function().filter(|f| !f.is_catch_all()) else {
+        return;
+    };
+    if head.is_internal() && function.shared.tells_unready(shard.clock.now()) {
+        shard.demand.unready(&function.id);
+    }
 }
 
 /// The framing the client is given, and how the body is turned into it.

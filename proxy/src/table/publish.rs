@@ -4,23 +4,29 @@
 //! afterwards, on any shard, sees the new table (store of the table, then `Release` of the
 //! generation; the reader loads it with `Acquire`).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::metrics::FunctionCounters;
-use crate::table::snapshot::{Endpoint, Function, FunctionShared, Held, Table};
-use crate::table::spec::{Address, FunctionId, FunctionSpec};
+use crate::table::ledger::Ledger;
+use crate::table::snapshot::{Function, Held, Table};
+use crate::table::spec::{FunctionId, FunctionSpec};
 
 /// One edit of the table.
 #[derive(Clone, Debug)]
 pub enum Change {
     /// Adds a function, or replaces its row.
     Put(FunctionSpec),
-    /// Removes a function: new requests get 404, parked ones too; those in flight finish.
+    /// Removes a function: new requests get 404 (or the row of unknown names), parked ones 404;
+    /// those in flight finish.
     Remove(FunctionId),
+    /// Sets, or replaces, the one row for every valid name that no function has. Its `id` and
+    /// `bare_alias` route nothing, its calls are counted apart from the functions', and it never
+    /// parks: without an endpoint the answer is 502.
+    PutUnknown(FunctionSpec),
+    /// Removes that row: unknown names get 404 again.
+    RemoveUnknown,
 }
 
 /// Wakes a shard so that parked requests look at the new table.
@@ -41,15 +47,6 @@ pub(crate) struct Shared {
     ledger: Mutex<Ledger>,
     doorbells: Mutex<Vec<Arc<dyn Doorbell>>>,
     shards: usize,
-}
-
-/// The publisher's own state: the functions, and who owns which endpoint slot.
-#[derive(Default)]
-struct Ledger {
-    functions: BTreeMap<FunctionId, (bool, Arc<Function>)>,
-    free_slots: Vec<u32>,
-    next_slot: u32,
-    next_serial: u64,
 }
 
 impl Publisher {
@@ -80,9 +77,11 @@ impl Publisher {
             match change {
                 Change::Put(spec) => ledger.put(spec, self.shared.shards),
                 Change::Remove(id) => ledger.remove(&id),
+                Change::PutUnknown(spec) => ledger.put_unknown(spec, self.shared.shards),
+                Change::RemoveUnknown => ledger.remove_unknown(),
             }
         }
-        let table = Arc::new(Table::build(ledger.functions.values()));
+        let table = Arc::new(ledger.table());
         *self.shared.current.lock() = table;
         // Release: a reader that sees this generation finds the table stored above.
         self.shared.generation.fetch_add(1, Ordering::Release);
@@ -100,12 +99,13 @@ impl Publisher {
     /// Every function that is published now, in order of name and namespace.
     #[must_use]
     pub fn functions(&self) -> Vec<Arc<Function>> {
-        let ledger = self.shared.ledger.lock();
-        ledger
-            .functions
-            .values()
-            .map(|(_, f)| Arc::clone(f))
-            .collect()
+        self.shared.ledger.lock().functions()
+    }
+
+    /// The row of unknown names, if one is set.
+    #[must_use]
+    pub fn unknown(&self) -> Option<Arc<Function>> {
+        self.shared.ledger.lock().unknown()
     }
 
     pub(crate) fn subscribe(&self, bell: Arc<dyn Doorbell>) {
@@ -118,73 +118,6 @@ impl Publisher {
             seen: u64::MAX,
             table: Held::default(),
         }
-    }
-}
-
-impl Ledger {
-    fn put(&mut self, spec: FunctionSpec, shards: usize) {
-        let old = self.functions.remove(&spec.id);
-        let (known, shared) = match &old {
-            Some((_, f)) => (&*f.endpoints, Arc::clone(&f.shared)),
-            None => (
-                &[][..],
-                Arc::new(FunctionShared {
-                    counters: FunctionCounters::new(shards),
-                    inflight: AtomicU32::new(0),
-                }),
-            ),
-        };
-        let mut endpoints = Vec::with_capacity(spec.endpoints.len());
-        for address in &spec.endpoints {
-            if endpoints.iter().any(|e: &Endpoint| *e.address == *address) {
-                continue;
-            }
-            let kept = known.iter().find(|e| *e.address == *address).cloned();
-            endpoints.push(kept.unwrap_or_else(|| {
-                claim(
-                    &mut self.free_slots,
-                    &mut self.next_slot,
-                    &mut self.next_serial,
-                    address,
-                )
-            }));
-        }
-        for gone in known
-            .iter()
-            .filter(|e| !endpoints.iter().any(|k| k.serial == e.serial))
-        {
-            self.free_slots.push(gone.slot);
-        }
-        let id = spec.id.clone();
-        let bare_alias = spec.bare_alias;
-        let function = Function::new(spec, endpoints.into_boxed_slice(), shared);
-        self.functions.insert(id, (bare_alias, Arc::new(function)));
-    }
-
-    fn remove(&mut self, id: &FunctionId) {
-        if let Some((_, function)) = self.functions.remove(id) {
-            self.free_slots
-                .extend(function.endpoints.iter().map(|e| e.slot));
-        }
-    }
-}
-
-fn claim(
-    free: &mut Vec<u32>,
-    next_slot: &mut u32,
-    next_serial: &mut u64,
-    address: &Address,
-) -> Endpoint {
-    let slot = free.pop().unwrap_or_else(|| {
-        let slot = *next_slot;
-        *next_slot = next_slot.saturating_add(1);
-        slot
-    });
-    *next_serial = next_serial.saturating_add(1);
-    Endpoint {
-        slot,
-        serial: *next_serial,
-        address: Arc::new(address.clone()),
     }
 }
 
@@ -212,7 +145,8 @@ impl Reader {
 mod tests {
     use super::*;
     use crate::name::Name;
-    use crate::table::spec::Settings;
+    use crate::table::FunctionRef;
+    use crate::table::spec::{Address, Forward, Settings};
 
     fn spec(name: &str, ports: &[u16]) -> FunctionSpec {
         FunctionSpec {
@@ -222,7 +156,7 @@ mod tests {
             },
             bare_alias: true,
             authority: name.into(),
-            path_prefix: None,
+            forward: Forward::Trimmed,
             endpoints: ports
                 .iter()
                 .map(|p| Address::Tcp(([127, 0, 0, 1], *p).into()))
@@ -274,5 +208,86 @@ mod tests {
             "freed slots are used again"
         );
         assert_ne!(b.endpoints[0].serial, before.endpoints[0].serial);
+    }
+
+    #[test]
+    fn unknown_names_have_a_row_of_their_own() {
+        let publisher = Publisher::new(1);
+        let mut reader = publisher.reader();
+        let mut at = |name: &[u8]| {
+            let found = FunctionRef::route(reader.table().0, name);
+            found.map(|f| (f.id.name.to_string(), f.is_catch_all()))
+        };
+        publisher.publish([Change::Put(spec("a", &[1]))]);
+        assert_eq!(at(b"b"), None);
+        publisher.publish([Change::PutUnknown(spec("any", &[1]))]);
+        assert_eq!(at(b"a"), Some(("a".into(), false)));
+        assert_eq!(at(b"b"), Some(("any".into(), true)));
+        assert_eq!(at(b"any"), Some(("any".into(), true)));
+        let before = publisher.unknown().unwrap();
+        before.shared.counters.shard(0).started.add(1);
+        publisher.publish([Change::PutUnknown(spec("any", &[]))]);
+        let after = publisher.unknown().unwrap();
+        assert_eq!(after.shared.counters.started(), 1, "its counters live on");
+        assert!(
+            publisher
+                .functions()
+                .iter()
+                .all(|f| f.id.name.as_str() == "a")
+        );
+        publisher.publish([Change::Remove(before.id.clone())]);
+        assert!(publisher.unknown().is_some(), "its id routes nothing");
+        publisher.publish([Change::RemoveUnknown, Change::Remove(spec("a", &[]).id)]);
+        assert_eq!((at(b"b"), at(b"a")), (None, None));
+        assert!(publisher.unknown().is_none());
+        assert_eq!(*publisher.current().serials, [0]);
+    }
+
+    #[test]
+    fn a_removed_name_is_not_found_again_as_unknown() {
+        let publisher = Publisher::new(1);
+        let mut reader = publisher.reader();
+        publisher.publish([
+            Change::Put(spec("a", &[])),
+            Change::PutUnknown(spec("any", &[1])),
+        ]);
+        let held = FunctionRef::route(reader.table().0, b"a").unwrap();
+        let unknown = FunctionRef::route(reader.table().0, b"b").unwrap();
+        publisher.publish([Change::Remove(held.id.clone())]);
+        let table = reader.table().0;
+        assert!(held.newest(table).is_none());
+        assert!(unknown.newest(table).is_some_and(|f| f.is_catch_all()));
+        publisher.publish([Change::RemoveUnknown]);
+        assert!(unknown.newest(reader.table().0).is_none());
+    }
+
+    #[test]
+    fn ten_thousand_functions_of_one_provider_are_one_endpoint() {
+        let publisher = Publisher::new(2);
+        let authority: Arc<str> = "provider:8080".into();
+        let prefix: Arc<str> = "/base".into();
+        let rows = (0..10_000).map(|i| FunctionSpec {
+            authority: Arc::clone(&authority),
+            forward: Forward::Kept {
+                prefix: Arc::clone(&prefix),
+            },
+            ..spec(&format!("f{i}"), &[8080])
+        });
+        publisher.publish(rows.map(Change::Put));
+        let functions = publisher.functions();
+        let first = &functions[0].endpoints[0];
+        assert_eq!(*publisher.current().serials, [first.serial]);
+        assert!(functions.iter().all(|f| {
+            let own = &f.endpoints[0];
+            own.slot == first.slot
+                && own.serial == first.serial
+                && Arc::ptr_eq(&own.address, &first.address)
+                && Arc::ptr_eq(&f.authority, &authority)
+        }));
+        let gone = functions[1..].iter().map(|f| Change::Remove(f.id.clone()));
+        publisher.publish(gone);
+        assert_eq!(*publisher.current().serials, [first.serial]);
+        publisher.publish([Change::Remove(functions[0].id.clone())]);
+        assert_eq!(*publisher.current().serials, [0]);
     }
 }

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
+use crate::clock::Millis;
+use crate::limits::UNREADY_EVERY;
 use crate::metrics::FunctionCounters;
-use crate::table::spec::{Address, FunctionId, FunctionSpec, Settings};
+use crate::table::spec::{Address, Forward, FunctionId, FunctionSpec, Settings};
 
 /// An immutable map from the name in a path to a function.
 #[derive(Debug, Default)]
@@ -15,6 +17,17 @@ pub struct Table {
     /// Keys are `name` (default namespace only) and `name.namespace`; values index `functions`.
     names: HashMap<Box<[u8]>, u32>,
     functions: Box<[Arc<Function>]>,
+    /// The index of the row of unknown names: the last one, if there is one.
+    unknown: Option<u32>,
+    /// By endpoint slot: its owner's serial, 0 when nobody owns it.
+    pub(crate) serials: Box<[u64]>,
+}
+
+/// One function as the ledger keeps it.
+pub(super) struct Row {
+    /// See [`FunctionSpec::bare_alias`].
+    pub(super) bare_alias: bool,
+    pub(super) function: Arc<Function>,
 }
 
 /// One function's row.
@@ -23,9 +36,9 @@ pub struct Function {
     /// Name and namespace.
     pub id: FunctionId,
     /// `Host` of the requests sent to it.
-    pub(crate) authority: Box<[u8]>,
-    /// See [`FunctionSpec::path_prefix`].
-    pub(crate) path_prefix: Option<Box<[u8]>>,
+    pub(crate) authority: Arc<str>,
+    /// Which path they have.
+    pub(crate) forward: Forward,
     /// Replicas that are ready; empty parks the callers.
     pub(crate) endpoints: Box<[Endpoint]>,
     /// Limits and policies.
@@ -43,12 +56,38 @@ pub(crate) struct FunctionShared {
     pub(crate) counters: FunctionCounters,
     /// Requests in flight over all shards; kept only when a row sets `inflight_max`.
     pub(crate) inflight: AtomicU32,
+    /// When [`Demand::unready`](crate::Demand::unready) may be told of it again.
+    unready_after: AtomicU64,
 }
 
-/// One replica.
+impl FunctionShared {
+    pub(super) fn new(shards: usize) -> Self {
+        Self {
+            counters: FunctionCounters::new(shards),
+            inflight: AtomicU32::new(0),
+            unready_after: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether it is time to tell that a provider has no replica, over all shards; yes says that
+    /// the caller tells it.
+    pub(crate) fn tells_unready(&self, now: Millis) -> bool {
+        let after = self.unready_after.load(Ordering::Relaxed);
+        let again = now.saturating_add(UNREADY_EVERY.as_millis() as Millis);
+        // Of two shards at the same moment one wins.
+        let swapped = |again| {
+            self.unready_after
+                .compare_exchange(after, again, Ordering::Relaxed, Ordering::Relaxed)
+        };
+        now >= after && swapped(again).is_ok()
+    }
+}
+
+/// One address that functions are reached at: a replica, or the provider of many functions.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
-    /// Dense index into the shards' endpoint state; reused after a removal.
+    /// Dense index into the shards' endpoint state, the same for every function that uses the
+    /// address; reused after its last user is gone.
     pub(crate) slot: u32,
     /// Never reused: tells a slot's present owner from an earlier one.
     pub(crate) serial: u64,
@@ -63,14 +102,15 @@ impl Table {
         self.functions.get(self.index(name)? as usize)
     }
 
+    /// A function's row.
+    pub(crate) fn function(&self, id: &FunctionId) -> Option<&Arc<Function>> {
+        let name = format!("{}.{}", id.name, id.namespace);
+        self.lookup(name.as_bytes())
+    }
+
     /// The position of a name's function, for a reference that does not count.
     pub(crate) fn index(&self, name: &[u8]) -> Option<u32> {
         self.names.get(name).copied()
-    }
-
-    /// Every endpoint of every function.
-    pub(crate) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
-        self.functions.iter().flat_map(|f| f.endpoints.iter())
     }
 
     /// Number of routable names (aliases count).
@@ -82,26 +122,35 @@ impl Table {
     /// Whether the table routes nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
+        self.functions.is_empty()
     }
 
-    pub(crate) fn build<'a>(
-        functions: impl ExactSizeIterator<Item = &'a (bool, Arc<Function>)>,
+    pub(super) fn build<'a>(
+        rows: impl ExactSizeIterator<Item = &'a Row>,
+        unknown: Option<&Row>,
+        serials: Box<[u64]>,
     ) -> Self {
-        let mut names = HashMap::with_capacity(functions.len().saturating_mul(2));
-        let mut rows = Vec::with_capacity(functions.len());
-        for (index, (bare_alias, function)) in (0u32..).zip(functions) {
+        let mut names = HashMap::with_capacity(rows.len().saturating_mul(2));
+        let mut functions = Vec::with_capacity(rows.len().saturating_add(1));
+        for (index, row) in (0u32..).zip(rows) {
+            let function = &row.function;
             let id = &function.id;
             let full = format!("{}.{}", id.name, id.namespace);
             names.insert(full.into_bytes().into_boxed_slice(), index);
-            if *bare_alias {
+            if row.bare_alias {
                 names.insert(id.name.as_str().as_bytes().into(), index);
             }
-            rows.push(Arc::clone(function));
+            functions.push(Arc::clone(function));
         }
+        let unknown = unknown.map(|row| {
+            functions.push(Arc::clone(&row.function));
+            (functions.len() - 1) as u32
+        });
         Self {
             names,
-            functions: rows.into_boxed_slice(),
+            unknown,
+            functions: functions.into_boxed_slice(),
+            serials,
         }
     }
 }
@@ -139,12 +188,32 @@ pub(crate) struct FunctionRef {
 }
 
 impl FunctionRef {
-    pub(crate) fn find(table: &Held, name: &[u8]) -> Option<Self> {
-        let index = table.index(name)?;
-        Some(Self {
+    /// The function of a valid name, or the row of unknown names.
+    pub(crate) fn route(table: &Held, name: &[u8]) -> Option<Self> {
+        let index = table.index(name).or(table.unknown)?;
+        Some(Self::at(table, index))
+    }
+
+    /// This function's row in a newer table; `None` when it was removed, even if its name is an
+    /// unknown one by now.
+    pub(crate) fn newest(&self, table: &Held) -> Option<Self> {
+        if self.is_catch_all() {
+            return Some(Self::at(table, table.unknown?));
+        }
+        let name = format!("{}.{}", self.id.name, self.id.namespace);
+        Some(Self::at(table, table.index(name.as_bytes())?))
+    }
+
+    /// Whether this is the row of unknown names.
+    pub(crate) fn is_catch_all(&self) -> bool {
+        self.table.unknown == Some(self.index)
+    }
+
+    fn at(table: &Held, index: u32) -> Self {
+        Self {
             table: table.clone(),
             index,
-        })
+        }
     }
 }
 
@@ -164,12 +233,30 @@ impl Function {
     ) -> Self {
         Self {
             id: spec.id,
-            authority: spec.authority.into_bytes().into_boxed_slice(),
-            path_prefix: spec.path_prefix.map(|p| p.into_bytes().into_boxed_slice()),
+            authority: spec.authority,
+            forward: spec.forward,
             endpoints,
             settings: spec.settings,
             demanded: AtomicBool::new(false),
             shared,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unready_is_told_once_per_interval() {
+        let shared = FunctionShared::new(1);
+        assert!(shared.tells_unready(0));
+        assert!(!shared.tells_unready(0));
+        assert!(!shared.tells_unready(249));
+        assert!(shared.tells_unready(250));
+        // A shard whose coarse time lags.
+        assert!(!shared.tells_unready(240));
+        assert!(!shared.tells_unready(499));
+        assert!(shared.tells_unready(10_000));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::name::Name;
@@ -31,15 +32,30 @@ pub struct FunctionSpec {
     pub id: FunctionId,
     /// Whether the bare name routes here too (the function lies in the default namespace).
     pub bare_alias: bool,
-    /// `Host` of the requests sent to it (`authority`, RFC 9110 §7.2): visible ASCII.
-    pub authority: String,
-    /// Prefix put in front of the path that follows the name; `None` sends that path alone
-    /// (`/` when empty). A provider proxy gets `Some("/function/<name>")`.
-    pub path_prefix: Option<String>,
+    /// `Host` of the requests sent to it (`authority`, RFC 9110 §7.2): visible ASCII. Counted,
+    /// so that the functions of one provider share one text.
+    pub authority: Arc<str>,
+    /// Which path the requests sent to it have.
+    pub forward: Forward,
     /// Replicas that are ready for traffic; empty parks the callers.
     pub endpoints: Vec<Address>,
     /// Limits and policies.
     pub settings: Settings,
+}
+
+/// Which path a function's endpoints are sent. The bytes are the client's own either way, the
+/// query too: nothing is decoded, nothing is cleaned.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Forward {
+    /// The path behind the name, `/` when there is none: for replicas that are reached directly.
+    #[default]
+    Trimmed,
+    /// The whole path, `/function/<name>…`: for a provider that routes by it.
+    Kept {
+        /// Put in front of the path: the provider's base path without its last slash, often
+        /// empty. Counted, as [`FunctionSpec::authority`] is.
+        prefix: Arc<str>,
+    },
 }
 
 /// Limits and policies of one function.

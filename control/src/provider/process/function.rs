@@ -12,7 +12,7 @@ use super::state::{Life, Phase, Replica, Revision, State};
 use super::usage::Measurement;
 use super::world::World;
 use crate::name;
-use crate::provider::{Observed, Row};
+use crate::provider::{Observed, Row, Via};
 
 /// A deployed function.
 pub(super) struct Function {
@@ -122,9 +122,10 @@ impl Function {
     fn row(&self, state: &State) -> Row {
         Row {
             id: self.id.clone(),
-            endpoints: state.endpoints(),
+            via: Via::Replicas(state.endpoints()),
             settings: state.current.recipe.settings(state.wanted),
             replicas: state.wanted,
+            ready: state.available(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ringway_proxy::Address;
 
 use super::recipe::{Listen, Mode, Recipe};
-use crate::spawner::{Abilities, INSTANCE_VARIABLE, StartOrder};
+use crate::spawner::{Abilities, INSTANCE_VARIABLE, SECRETS_FOLDER, StartOrder};
 use crate::watchdog::{Arguments, SMALL_PAGES};
 
 /// Where a replica will listen.
@@ -25,6 +25,8 @@ pub(super) struct Launch<'a> {
     pub(super) path: &'a str,
     pub(super) home: &'a str,
     pub(super) able: &'a Abilities,
+    /// The folder with the function's secrets.
+    pub(super) secrets: &'a Path,
 }
 
 impl Spot {
@@ -94,6 +96,8 @@ pub(super) fn order(recipe: &Recipe, spot: &Spot, launch: &Launch<'_>) -> StartO
         cpu_millis: recipe.limits.cpu_millis,
         data_bytes,
         read_only_root: recipe.limits.read_only_root,
+        secrets: (recipe.has_secrets && launch.able.secrets_mount)
+            .then(|| launch.secrets.to_owned()),
     }
 }
 
@@ -103,6 +107,14 @@ fn variables(recipe: &Recipe, spot: &Spot, launch: &Launch<'_>) -> Vec<(String, 
     let mut variables = vec![pair("PATH", launch.path), pair("HOME", launch.home)];
     variables.extend(recipe.variables.iter().cloned());
     variables.push(pair(INSTANCE_VARIABLE, launch.instance));
+    if recipe.has_secrets {
+        let folder = if launch.able.secrets_mount {
+            Path::new(SECRETS_FOLDER)
+        } else {
+            launch.secrets
+        };
+        variables.push(pair("OPENFAAS_SECRETS", &folder.to_string_lossy()));
+    }
     match (&recipe.mode, spot) {
         (Mode::Http { .. }, Spot::Port(port)) => {
             let port = port.to_string();
@@ -140,6 +152,7 @@ mod tests {
             path: "/bin",
             home: "/home/x",
             able: &able,
+            secrets: Path::new("/r/secrets/a.ns"),
         };
         order(&recipe, spot, &launch)
     }
@@ -168,6 +181,53 @@ mod tests {
         assert_eq!(
             (order.memory_bytes, order.data_bytes),
             (None, Some(1 << 20))
+        );
+    }
+
+    #[test]
+    fn secrets_are_a_mount_where_that_is_allowed_and_a_variable_everywhere() {
+        let mut deployment = Deployment {
+            env_process: "cat".into(),
+            secrets: vec!["s".into()],
+            ..Deployment::default()
+        };
+        let ordered = |deployment: &Deployment, secrets_mount| {
+            let able = Abilities {
+                secrets_mount,
+                ..Abilities::default()
+            };
+            let recipe = Recipe::parse(deployment, &able).unwrap();
+            let launch = Launch {
+                id: 1,
+                instance: "a-1",
+                log: "a.ns",
+                path: "/bin",
+                home: "/",
+                able: &able,
+                secrets: Path::new("/r/secrets/a.ns"),
+            };
+            order(&recipe, &Spot::Socket("/r/1.sock".into()), &launch)
+        };
+        let mounted = ordered(&deployment, true);
+        assert_eq!(
+            mounted.secrets.as_deref(),
+            Some(Path::new("/r/secrets/a.ns"))
+        );
+        assert_eq!(
+            variable(&mounted, "OPENFAAS_SECRETS"),
+            Some("/var/openfaas/secrets")
+        );
+        let named = ordered(&deployment, false);
+        assert_eq!(named.secrets, None);
+        assert_eq!(
+            variable(&named, "OPENFAAS_SECRETS"),
+            Some("/r/secrets/a.ns")
+        );
+        deployment.secrets.clear();
+        let none = ordered(&deployment, true);
+        assert_eq!(
+            (none.secrets.as_deref(), variable(&none, "OPENFAAS_SECRETS")),
+            (None, None)
         );
     }
 

@@ -1,32 +1,42 @@
 //! The `process` provider: the trait's calls, in turn, on the functions it has.
 
 use std::collections::BTreeMap;
+use std::future::ready;
 use std::io;
 use std::path::PathBuf;
 use std::process::Child;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use http::StatusCode;
 use parking_lot::RwLock;
 use ringway_proxy::FunctionId;
+use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{self, Instant};
 
 use super::function::{Function, wanted_after};
+use super::logs::{LogQuery, Source};
+use super::namespaces::Namespaces;
 use super::recipe::Recipe;
 use super::spawner::{Launched, Spawner};
 use super::state::{Life, Revision, State};
 use super::store::{Store, Stored};
 use super::usage::usage;
-use super::world::World;
-use crate::name::{LABEL_RULE, Namespace, full};
+use super::vault::Vault;
+use super::world::{SECRETS, World};
+use crate::name::{LABEL_RULE, full};
 use crate::policy::REPLICAS_MAX;
-use crate::provider::{Invalid, Observer, Provider, ProviderError, Target};
+use crate::provider::{
+    Answer, Answering, Invalid, LogRequest, LogStream, Observer, Order, Provider, ProviderError,
+    Target, Verb,
+};
 use crate::rfc3339;
 use crate::settings::Settings;
-use crate::wire::{Deployment, FunctionStatus, ProviderInfo, Shown, VersionInfo};
+use crate::wire::{DeleteRequest, Deployment, FunctionStatus, ProviderInfo, Shown, VersionInfo};
 
 /// Functions as processes on this machine.
 #[derive(Clone)]
@@ -34,9 +44,10 @@ pub struct ProcessProvider {
     shared: Arc<Shared>,
 }
 
-struct Shared {
-    world: Arc<World>,
-    namespace: Namespace,
+pub(super) struct Shared {
+    pub(super) world: Arc<World>,
+    pub(super) namespaces: Namespaces,
+    pub(super) vault: Vault,
     /// By `name.namespace`.
     functions: RwLock<BTreeMap<String, Arc<Function>>>,
 }
@@ -62,6 +73,11 @@ impl ProcessProvider {
             .home
             .as_ref()
             .map_or_else(|| "/".into(), |home| home.to_string_lossy());
+        let vault = Vault::new(store.secrets(), runtime.join(SECRETS));
+        let (stored, wrong) = store.load_namespaces();
+        for error in wrong {
+            tracing::error!(%error, "a stored namespace cannot be read");
+        }
         let world = World::new(
             spawner,
             store,
@@ -72,7 +88,8 @@ impl ProcessProvider {
         );
         let shared = Shared {
             world: Arc::new(world),
-            namespace: settings.namespace.clone(),
+            namespaces: Namespaces::new(settings.namespace.clone(), stored),
+            vault,
             functions: RwLock::default(),
         };
         let provider = Self {
@@ -107,7 +124,7 @@ impl ProcessProvider {
 }
 
 impl Shared {
-    fn all(&self) -> Vec<Arc<Function>> {
+    pub(super) fn all(&self) -> Vec<Arc<Function>> {
         self.functions.read().values().cloned().collect()
     }
 
@@ -135,6 +152,7 @@ impl Shared {
         // A fallback that cannot be run any more would not help.
         let fallback = stored.fallback.and_then(|f| self.parse(f).ok());
         state.fallback = fallback.map(|(_, revision)| revision);
+        self.show_secrets(&id, state.secrets().map(str::to_owned))?;
         let function = Function::new(id.clone(), Arc::clone(&self.world), state);
         self.functions.write().insert(full(&id), function);
         Ok(())
@@ -148,18 +166,16 @@ impl Shared {
         if deployment.service.is_empty() {
             return Err(Invalid::new("service", "must name the function").into());
         }
-        let id = self.namespace.function(&deployment.service);
+        let namespace = self.existing_namespace(&deployment.namespace)?;
+        let id = namespace.function(&deployment.service);
         let id = id.map_err(|_| Invalid::new("service", LABEL_RULE))?;
-        if !self.is_ours(&deployment.namespace) {
-            let rule = format!(
-                "{:?}: the only one is {}",
-                deployment.namespace, self.namespace
-            );
-            return Err(Invalid::new("namespace", rule).into());
+        namespace.as_str().clone_into(&mut deployment.namespace);
+        for secret in &deployment.secrets {
+            if !self.vault.has(namespace.as_str(), secret) {
+                let rule = format!("there is no secret {secret:?} in {namespace}");
+                return Err(Invalid::new("secrets", rule).into());
+            }
         }
-        self.namespace
-            .as_str()
-            .clone_into(&mut deployment.namespace);
         let recipe = Recipe::parse(&deployment, self.world.spawner.abilities())?;
         let number = self.world.next_number();
         Ok((
@@ -172,15 +188,32 @@ impl Shared {
         ))
     }
 
-    fn is_ours(&self, namespace: &str) -> bool {
-        namespace.is_empty() || namespace == self.namespace.as_str()
+    fn find(&self, target: &Target) -> Result<Arc<Function>, ProviderError> {
+        let namespace = self.namespaces.find(&target.namespace);
+        let key = namespace.map(|namespace| format!("{}.{namespace}", target.name));
+        let found = key.and_then(|key| self.functions.read().get(&key).cloned());
+        found.ok_or_else(|| not_found(target))
     }
 
-    fn find(&self, target: &Target) -> Result<Arc<Function>, ProviderError> {
-        let key = format!("{}.{}", target.name, self.namespace);
-        let found = || self.functions.read().get(&key).cloned();
-        let found = self.is_ours(&target.namespace).then(found).flatten();
-        found.ok_or_else(|| not_found(target))
+    /// Lays out the secrets of every revision of a function that may still run.
+    fn show_secrets(
+        &self,
+        id: &FunctionId,
+        names: impl Iterator<Item = String>,
+    ) -> Result<(), ProviderError> {
+        let names: Vec<String> = names.collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let shown = self.vault.show(&full(id), id.namespace.as_str(), &names);
+        shown.map_err(unwritten)
+    }
+
+    /// Reads the document of an order; the query may name its namespace.
+    fn deployment(order: &Order) -> Result<Deployment, ProviderError> {
+        let mut deployment = Deployment::parse(&order.body)?;
+        deployment.namespace = order.namespace(&deployment.namespace)?;
+        Ok(deployment)
     }
 
     /// Deploys, or updates what is there.
@@ -198,6 +231,11 @@ impl Shared {
         }
         let (id, revision) = self.parse(deployment)?;
         let name = full(&id);
+        let shown = revision.deployment.secrets.iter().cloned();
+        let before = existing.iter().flat_map(|function| {
+            function.read(|state| state.secrets().map(str::to_owned).collect::<Vec<_>>())
+        });
+        self.show_secrets(&id, shown.chain(before))?;
         match existing {
             Some(function) => {
                 let stored = function.read(|state| Stored {
@@ -232,7 +270,15 @@ impl Shared {
         Ok(())
     }
 
-    async fn delete(&self, target: Target) -> Result<(), ProviderError> {
+    async fn delete(&self, order: Order) -> Result<(), ProviderError> {
+        let request = DeleteRequest::parse(&order.body)?;
+        if request.function_name.is_empty() {
+            return Err(Invalid::new("functionName", "must name the function").into());
+        }
+        let target = Target {
+            namespace: order.namespace(&request.namespace)?,
+            name: request.function_name,
+        };
         let _turn = self.world.turn.lock().await;
         let function = self.find(&target)?;
         let name = function.full_name();
@@ -240,6 +286,7 @@ impl Shared {
         self.functions.write().remove(&name);
         function.change(|state| state.life = Life::Deleted);
         self.world.spawner.forget_log(name.clone()).await;
+        self.vault.hide(&name);
         tracing::info!(function = name, "deleted");
         Ok(())
     }
@@ -284,64 +331,110 @@ impl Shared {
 }
 
 impl Provider for ProcessProvider {
-    fn list(&self, namespace: String) -> BoxFuture<'_, Result<Vec<FunctionStatus>, ProviderError>> {
+    fn list(&self, namespace: String) -> Answering<'_> {
         let shared = &self.shared;
-        let listed = if shared.is_ours(&namespace) {
-            Ok(shared.all().iter().map(status).collect())
-        } else {
-            let rule = format!("{namespace:?}: the only one is {}", shared.namespace);
-            Err(Invalid::new("namespace", rule).into())
-        };
-        std::future::ready(listed).boxed()
+        let listed = shared.existing_namespace(&namespace).map(|namespace| {
+            let all = shared.all();
+            let here = all
+                .iter()
+                .filter(|f| f.id.namespace.as_str() == namespace.as_str());
+            Answer::json(&here.map(status).collect::<Vec<_>>())
+        });
+        ready(listed.map_err(ProviderError::from)).boxed()
     }
 
-    fn status(
-        &self,
-        target: Target,
-        with_usage: bool,
-    ) -> BoxFuture<'_, Result<FunctionStatus, ProviderError>> {
+    fn status(&self, target: Target, with_usage: bool) -> Answering<'_> {
         async move {
             let function = self.shared.find(&target)?;
             let mut status = status(&function);
             if with_usage {
                 status.usage = Some(usage(&function).await);
             }
-            Ok(status)
+            Ok(Answer::json(&status))
         }
         .boxed()
     }
 
-    fn deploy(&self, deployment: Deployment) -> BoxFuture<'_, Result<(), ProviderError>> {
-        self.shared.put(deployment, true).boxed()
+    fn deploy(&self, order: Order) -> Answering<'_> {
+        async move {
+            let deployment = Shared::deployment(&order)?;
+            self.shared.put(deployment, true).await?;
+            Ok(Answer::empty(StatusCode::ACCEPTED))
+        }
+        .boxed()
     }
 
-    fn update(&self, deployment: Deployment) -> BoxFuture<'_, Result<(), ProviderError>> {
-        self.shared.put(deployment, false).boxed()
+    fn update(&self, order: Order) -> Answering<'_> {
+        async move {
+            let deployment = Shared::deployment(&order)?;
+            self.shared.put(deployment, false).await?;
+            Ok(Answer::empty(StatusCode::OK))
+        }
+        .boxed()
     }
 
-    fn delete(&self, target: Target) -> BoxFuture<'_, Result<(), ProviderError>> {
-        self.shared.delete(target).boxed()
+    fn delete(&self, order: Order) -> Answering<'_> {
+        async move {
+            self.shared.delete(order).await?;
+            Ok(Answer::empty(StatusCode::OK))
+        }
+        .boxed()
     }
 
-    fn scale(&self, target: Target, replicas: u64) -> BoxFuture<'_, Result<(), ProviderError>> {
-        self.shared.scale(target, replicas).boxed()
+    fn scale(&self, target: Target, replicas: u64) -> Answering<'_> {
+        async move {
+            self.shared.scale(target, replicas).await?;
+            Ok(Answer::empty(StatusCode::ACCEPTED))
+        }
+        .boxed()
+    }
+
+    fn secrets(&self, verb: Verb, order: Order) -> Answering<'_> {
+        self.shared.secrets(verb, order).boxed()
+    }
+
+    fn logs(&self, request: LogRequest) -> Answering<'_, LogStream> {
+        ready(self.shared.logs(&request.query)).boxed()
+    }
+
+    fn namespaces(&self) -> Answering<'_> {
+        ready(Ok(self.shared.namespace_names())).boxed()
+    }
+
+    fn namespace(&self, verb: Verb, name: String, body: Bytes) -> Answering<'_> {
+        self.shared.namespace(verb, name, body).boxed()
+    }
+
+    fn telemetry(&self) -> Answering<'_> {
+        let functions = self.shared.all();
+        let replicas = functions.iter().map(|f| u64::from(f.read(|s| s.wanted)));
+        let answer = Answer::json(&json!({
+            "provider": NAME,
+            "functions": functions.len(),
+            "replicas": replicas.sum::<u64>(),
+        }));
+        ready(Ok(answer)).boxed()
     }
 
     fn info(&self) -> BoxFuture<'_, ProviderInfo> {
         let info = ProviderInfo {
-            provider: "ringway-process".to_owned(),
+            provider: NAME.to_owned(),
             orchestration: "process".to_owned(),
             version: VersionInfo::of_this_build(),
         };
-        std::future::ready(info).boxed()
+        ready(info).boxed()
     }
 
-    fn health(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
+    fn health(&self) -> Answering<'_, ()> {
         let gone = *self.shared.world.spawner.gone().borrow();
         let unavailable = ProviderError::Unavailable {
             external: "the spawner is gone",
         };
-        std::future::ready(if gone { Err(unavailable) } else { Ok(()) }).boxed()
+        ready(if gone { Err(unavailable) } else { Ok(()) }).boxed()
+    }
+
+    fn is_remote(&self) -> bool {
+        false
     }
 
     fn watch(&self, observer: Arc<dyn Observer>) {
@@ -357,6 +450,27 @@ impl Provider for ProcessProvider {
     fn wanted(&self, function: FunctionId) {
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move { shared.wake(function).await });
+    }
+
+    /// What is in the table here is ready; the word comes from a function of that name's own.
+    fn unready(&self, _: FunctionId) {}
+}
+
+impl Shared {
+    fn logs(self: &Arc<Self>, query: &str) -> Result<LogStream, ProviderError> {
+        let query = LogQuery::parse(query)?;
+        let target = Target {
+            name: query.name.clone(),
+            namespace: query.namespace.clone(),
+        };
+        let function = self.find(&target)?;
+        let path = self.world.store.logs();
+        Ok(query.open(Source {
+            path: path.join(format!("{}.log", function.full_name())),
+            name: function.id.name.to_string(),
+            namespace: function.id.namespace.to_string(),
+            alive: Box::new(move || function.read(|state| state.life != Life::Deleted)),
+        }))
     }
 }
 
@@ -377,16 +491,21 @@ fn not_found(target: &Target) -> ProviderError {
         "" => target.name.clone(),
         namespace => format!("{}.{namespace}", target.name),
     };
-    ProviderError::NotFound { name }
+    ProviderError::NotFound {
+        what: "function",
+        name,
+    }
 }
 
-fn unwritten(error: io::Error) -> ProviderError {
+pub(super) fn unwritten(error: io::Error) -> ProviderError {
     ProviderError::Failed {
         external: "the state folder cannot be written",
         internal: error.to_string(),
     }
 }
 
+/// How this provider is called in documents.
+const NAME: &str = "ringway-process";
 /// How long calls may finish when neither the function nor the gateway has a write_timeout.
 const DRAIN_DEFAULT: Duration = Duration::from_secs(60);
 /// A little more than a replica has between SIGTERM and SIGKILL.

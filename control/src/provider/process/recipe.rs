@@ -31,6 +31,8 @@ pub(super) struct Recipe {
     pub(super) inflight_per_replica: Option<u32>,
     /// What the annotations say.
     pub(super) settings: Settings,
+    /// Whether it names secrets.
+    pub(super) has_secrets: bool,
 }
 
 /// How requests reach the process.
@@ -84,12 +86,6 @@ impl Recipe {
         }
         let command = CommandLine::parse(&deployment.env_process)
             .map_err(|e| Invalid::new("envProcess", e.to_string()))?;
-        if let Some(secret) = deployment.secrets.first() {
-            return Err(Invalid::new(
-                "secrets",
-                format!("there is no secret {secret:?}"),
-            ));
-        }
         let mode = mode(deployment)?;
         let inflight_per_replica = match mode {
             Mode::Streaming(_) => None,
@@ -106,6 +102,7 @@ impl Recipe {
             scale: policy::scale(&deployment.labels)?,
             inflight_per_replica,
             settings: policy::settings(&deployment.annotations)?,
+            has_secrets: !deployment.secrets.is_empty(),
         })
     }
 
@@ -377,7 +374,6 @@ mod tests {
     fn every_refusal_names_its_field() {
         assert!(refused(|d| d.env_process.clear()).starts_with("envProcess: "));
         assert!(refused(|d| d.env_process = "a 'b".into()).starts_with("envProcess: "));
-        assert!(refused(|d| d.secrets.push("s".into())).starts_with("secrets: "));
         assert!(refused(variable("mode", "serializing")).starts_with("envVars.mode: "));
         assert!(refused(variable("max_inflight", "-1")).starts_with("envVars.max_inflight: "));
         assert!(refused(variable("exec_timeout", "x")).starts_with("envVars.exec_timeout: "));

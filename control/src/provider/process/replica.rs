@@ -95,6 +95,7 @@ impl Replica {
             Err(reason) => return End::Died(reason),
         };
         let log = self.function.full_name();
+        let secrets = world.secrets_of(&log);
         let launch = Launch {
             id,
             instance: &self.instance,
@@ -102,6 +103,7 @@ impl Replica {
             path: &world.path,
             home: &world.home,
             able: world.spawner.abilities(),
+            secrets: &secrets,
         };
         let order = launch::order(&self.revision.recipe, &spot, &launch);
         let end = match world.spawner.start(order).await {

@@ -192,6 +192,13 @@ impl State {
         }
     }
 
+    /// Secrets that a replica may name, those of the fallback included.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
+        let revisions = [Some(&self.current), self.fallback.as_ref()];
+        let revisions = revisions.into_iter().flatten();
+        revisions.flat_map(|r| r.deployment.secrets.iter().map(String::as_str))
+    }
+
     fn staying(&self) -> impl Iterator<Item = &Replica> {
         self.replicas.iter().filter(|r| r.phase != Phase::Leaving)
     }

@@ -1,7 +1,8 @@
-//! The provider's state on disk: one file per function, written whole or not at all.
+//! The provider's state on disk: one file per function or
+//! namespace, written whole or not at all.
 //!
-//! The folder holds `version`, `lock` (an exclusive lock while a gateway runs), `functions/` and
-//! `logs/`.
+//! The folder holds `version`, `lock` (an exclusive lock while a gateway runs), `functions/`,
+//! `namespaces/`, `secrets/` and `logs/`.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -9,9 +10,10 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::wire::Deployment;
+use crate::wire::{Deployment, NamespaceDocument};
 
 /// The state folder, held for this process alone.
 #[derive(Debug)]
@@ -72,7 +74,11 @@ impl Store {
             let path = path.to_owned();
             move |source| StoreError::Io { path, source }
         };
-        for path in [folder, &folder.join("functions"), &folder.join("logs")] {
+        let inner = ["functions", "namespaces", "secrets", "logs"].map(|name| folder.join(name));
+        for path in [folder]
+            .into_iter()
+            .chain(inner.iter().map(PathBuf::as_path))
+        {
             // Only its owner may read it: environments hold passwords more often than they should.
             let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
             made.map_err(fail(path))?;
@@ -113,65 +119,89 @@ impl Store {
         self.folder.join("logs")
     }
 
+    /// The folder of secrets.
+    pub(super) fn secrets(&self) -> PathBuf {
+        self.folder.join("secrets")
+    }
+
+    /// Keeps a namespace's document.
+    pub(super) fn save_namespace(&self, document: &NamespaceDocument) -> io::Result<()> {
+        let path = self.path("namespaces", &document.name);
+        write_whole(&path, &serde_json::to_vec_pretty(document)?)
+    }
+
+    /// Forgets a namespace.
+    pub(super) fn remove_namespace(&self, name: &str) -> io::Result<()> {
+        remove(&self.path("namespaces", name))
+    }
+
+    /// Every namespace that is kept, and what is wrong with files that cannot be read.
+    pub(super) fn load_namespaces(&self) -> (Vec<NamespaceDocument>, Vec<StoreError>) {
+        load(&self.folder.join("namespaces"))
+    }
+
     /// Keeps a function's state under `name`.
     pub(super) fn save(&self, name: &str, state: &Stored) -> io::Result<()> {
-        write_whole(&self.path(name), &serde_json::to_vec_pretty(state)?)
+        let path = self.path("functions", name);
+        write_whole(&path, &serde_json::to_vec_pretty(state)?)
     }
 
     /// Forgets a function.
     pub(super) fn remove(&self, name: &str) -> io::Result<()> {
-        let path = self.path(name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => sync_folder(&path),
-        }
+        remove(&self.path("functions", name))
     }
 
     /// Every function that is kept, and what is wrong with files that cannot be read.
     pub(super) fn load(&self) -> (Vec<Stored>, Vec<StoreError>) {
-        let folder = self.folder.join("functions");
-        let (mut found, mut wrong) = (Vec::new(), Vec::new());
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(source) => {
-                return (
-                    found,
-                    vec![StoreError::Io {
-                        path: folder,
-                        source,
-                    }],
-                );
-            }
-        };
-        let mut paths: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
-        paths.sort();
-        for path in paths {
-            match path.extension().and_then(|e| e.to_str()) {
-                Some("json") => {}
-                Some("new") => {
-                    // Left by a crash before the rename: it never was the state.
-                    let _ = fs::remove_file(&path);
-                    continue;
-                }
-                _ => continue,
-            }
-            let read = fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?));
-            match read {
-                Ok(stored) => found.push(stored),
-                Err(source) => wrong.push(StoreError::Io { path, source }),
-            }
-        }
-        (found, wrong)
+        load(&self.folder.join("functions"))
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        // Names are DNS labels with a point between them, so they cannot leave the folder.
-        self.folder.join("functions").join(format!("{name}.json"))
+    fn path(&self, kind: &str, name: &str) -> PathBuf {
+        // Names are DNS labels, with a point between them, so they cannot leave the folder.
+        self.folder.join(kind).join(format!("{name}.json"))
     }
 }
 
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => sync_folder(path),
+    }
+}
+
+/// Every document in a folder.
+fn load<T: DeserializeOwned>(folder: &Path) -> (Vec<T>, Vec<StoreError>) {
+    let (mut found, mut wrong) = (Vec::new(), Vec::new());
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(source) => {
+            let path = folder.to_owned();
+            return (found, vec![StoreError::Io { path, source }]);
+        }
+    };
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
+    paths.sort();
+    for path in paths {
+        match path.extension().and_then(|e| e.to_str()) {
+            Some("json") => {}
+            Some("new") => {
+                // Left by a crash before the rename: it never was the state.
+                let _ = fs::remove_file(&path);
+                continue;
+            }
+            _ => continue,
+        }
+        let read = fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?));
+        match read {
+            Ok(stored) => found.push(stored),
+            Err(source) => wrong.push(StoreError::Io { path, source }),
+        }
+    }
+    (found, wrong)
+}
+
 /// Writes a file so that after a crash it is the old one or the new one.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     let new = PathBuf::from(name);
@@ -188,7 +218,7 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Makes a rename or a removal last.
-fn sync_folder(path: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     path.parent()
         .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }

@@ -54,6 +54,11 @@ impl World {
         }
     }
 
+    /// The folder of secrets that a function sees.
+    pub(super) fn secrets_of(&self, function: &str) -> PathBuf {
+        self.runtime.join(SECRETS).join(function)
+    }
+
     /// A number that was not given before: for revisions and replicas.
     pub(super) fn next_number(&self) -> u64 {
         self.next_number.fetch_add(1, Ordering::Relaxed)
@@ -84,3 +89,6 @@ impl World {
         removed.map_err(std::io::Error::other)?
     }
 }
+
+/// Below the folder of sockets: one folder per function that has secrets.
+pub(super) const SECRETS: &str = "secrets";

@@ -299,6 +299,7 @@ const BACK: ToClient<'static> = ToClient {
     close: false,
     trailers: false,
     ids: None,
+    cors: b"",
 };
 
 #[track_caller]
@@ -431,4 +432,23 @@ fn an_interim_reply() {
         forward::interim(&head, &mut out);
         assert_eq!(out, b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
     });
+}
+
+#[test]
+fn cors_fields_are_added_unless_the_function_has_its_own() {
+    let to = ToClient {
+        cors: b"Access-Control-Allow-Origin: *\r\nVary: Origin\r\n",
+        ..BACK
+    };
+    answers(
+        ok("Vary: Accept\r\nContent-Length: 5\r\n"),
+        &to,
+        "HTTP/1.1 200 OK\r\nVary: Accept\r\nContent-Length: 5\r\n\
+         Access-Control-Allow-Origin: *\r\nVary: Origin\r\n\r\n",
+    );
+    answers(
+        ok("access-control-allow-ORIGIN: http://a\r\nContent-Length: 5\r\n"),
+        &to,
+        "HTTP/1.1 200 OK\r\naccess-control-allow-ORIGIN: http://a\r\nContent-Length: 5\r\n\r\n",
+    );
 }

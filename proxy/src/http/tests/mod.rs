@@ -105,7 +105,7 @@ fn response<T>(
 
 /// A whole request that is accepted.
 #[track_caller]
-fn accepts<T>(bytes: impl AsRef<[u8]>, see: impl FnOnce(RequestHead<'_, '_>) -> T) -> T {
+pub(crate) fn accepts<T>(bytes: impl AsRef<[u8]>, see: impl FnOnce(RequestHead<'_, '_>) -> T) -> T {
     let bytes = bytes.as_ref();
     request(bytes, |head| match head {
         Ok(head) => see(head),

@@ -175,6 +175,7 @@ fn replies() {
             close: random.one_in(2),
             trailers: random.one_in(2),
             ids: None,
+            cors: b"",
         };
         forward::response(&head, &to, &mut out);
         let again = split::head_end(&out, HeadEnd::response);

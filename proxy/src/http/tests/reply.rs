@@ -9,6 +9,7 @@ const BARE: Reply<'static> = Reply {
     text: "no such function",
     retry_after: None,
     location: None,
+    extra: b"",
     close: false,
     head_only: false,
     ids: None,
@@ -42,6 +43,7 @@ fn says_all_it_can() {
         text: "moved",
         retry_after: Some(7),
         location: Some(b"/function/x?y"),
+        extra: b"Vary: Origin\r\n",
         close: true,
         head_only: true,
         ids: Some(Ids {
@@ -61,8 +63,21 @@ fn says_all_it_can() {
          X-Start-Time: 123\r\n\
          Retry-After: 7\r\n\
          Location: /function/x?y\r\n\
+         Vary: Origin\r\n\
          Connection: close\r\n\
          \r\n"
+    );
+}
+
+#[test]
+fn a_204_has_no_content() {
+    let reply = Reply {
+        status: 204,
+        ..BARE
+    };
+    assert_eq!(
+        written(&reply),
+        "HTTP/1.1 204 No Content\r\nX-OpenFaaS-Internal: gateway\r\n\r\n"
     );
 }
 

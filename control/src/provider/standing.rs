@@ -1,0 +1,89 @@
+//! How a function stands: the few fields of a `FunctionStatus` that decide about scaling.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// A row of a list, or the document of one function, as far as the gateway understands it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Standing {
+    /// The function's name.
+    #[serde(default, deserialize_with = "or_default")]
+    pub name: String,
+    /// Its namespace; empty when the provider does not say.
+    #[serde(default, deserialize_with = "or_default")]
+    pub namespace: String,
+    /// Replicas wanted; absent is 0.
+    #[serde(default, deserialize_with = "count")]
+    pub replicas: u32,
+    /// Replicas that take traffic; absent is 0.
+    #[serde(default, deserialize_with = "count")]
+    pub available_replicas: u32,
+    /// Labels; the scaling ones have a meaning.
+    #[serde(default, deserialize_with = "or_default")]
+    pub labels: BTreeMap<String, String>,
+    /// Annotations; the `com.ringway.*` ones have a meaning.
+    #[serde(default, deserialize_with = "or_default")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl Standing {
+    /// Reads one document; `None` when it is none.
+    #[must_use]
+    pub fn parse(document: &[u8]) -> Option<Self> {
+        // A sequence would be read field by field.
+        let object = document.trim_ascii_start().starts_with(b"{");
+        object.then(|| serde_json::from_slice(document).ok())?
+    }
+
+    /// Reads a list; `null` is an empty one.
+    #[must_use]
+    pub fn parse_list(document: &[u8]) -> Option<Vec<Self>> {
+        serde_json::from_slice::<Option<_>>(document)
+            .ok()
+            .map(Option::unwrap_or_default)
+    }
+}
+
+/// `null` is what is absent.
+fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// A count; one that is no count of replicas is 0, since one odd row must not hide the others.
+fn count<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    let whole = || value.as_f64().filter(|f| *f >= 0.0).map(|f| f as u64);
+    let count = value.as_u64().or_else(whole).unwrap_or(0);
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absent_and_null_are_zero_and_empty() {
+        let list = br#"[{"name":"a","replicas":null,"labels":null,"annotations":{"k":"v"}},
+            {"name":"b","namespace":"n","replicas":2.0,"availableReplicas":1,"fromTheFuture":{}},
+            {"name":"c","replicas":-1,"availableReplicas":"2"}]"#;
+        let rows = Standing::parse_list(list).unwrap();
+        assert_eq!((rows[0].replicas, rows[0].labels.len()), (0, 0));
+        assert_eq!(rows[0].annotations["k"], "v");
+        assert_eq!((rows[1].replicas, rows[1].available_replicas), (2, 1));
+        assert_eq!((rows[1].namespace.as_str(), rows[2].replicas), ("n", 0));
+    }
+
+    #[test]
+    fn null_is_an_empty_list_and_an_object_is_none() {
+        assert_eq!(Standing::parse_list(b"null"), Some(Vec::new()));
+        assert_eq!(Standing::parse_list(b"{}"), None);
+        assert_eq!(Standing::parse_list(b"<html>"), None);
+        assert_eq!(Standing::parse(b"[]"), None);
+    }
+}

@@ -1,0 +1,145 @@
+//! Reads one setting after the other: what was given, by its rule, or the default.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use super::duration;
+use super::error::SettingError;
+use super::key::{Given, Key};
+
+/// What was given, and what had to be forgiven.
+pub(super) struct Reader<F> {
+    given: F,
+    warnings: RefCell<Vec<String>>,
+}
+
+impl<F: Fn(Key) -> Option<Given>> Reader<F> {
+    pub(super) const fn new(given: F) -> Self {
+        Self {
+            given,
+            warnings: RefCell::new(Vec::new()),
+        }
+    }
+
+    /// What was given. An empty variable is how composing tools say "unset".
+    pub(super) fn get(&self, key: Key) -> Option<Given> {
+        self.present(key)
+            .filter(|g| !g.text.is_empty() || g.name.starts_with("--"))
+    }
+
+    /// What was given, even when it is empty.
+    pub(super) fn present(&self, key: Key) -> Option<Given> {
+        (self.given)(key)
+    }
+
+    /// What the text means by `parse`, whose error is the rule; `None` when nothing was given.
+    ///
+    /// # Errors
+    /// The text breaks its rule. A variable of OpenFaaS whose bad values OpenFaaS replaces by
+    /// the default is replaced here too, and the log says so.
+    pub(super) fn maybe<T>(
+        &self,
+        key: Key,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, SettingError> {
+        let Some(given) = self.get(key) else {
+            return Ok(None);
+        };
+        match parse(&given.text) {
+            Ok(value) => Ok(Some(value)),
+            Err(rule) if key.is_forgiven() && given.name == key.shape().variable => {
+                let error = invalid(&given, rule);
+                self.warn(format!("{error}; the default is used"));
+                Ok(None)
+            }
+            Err(rule) => Err(invalid(&given, rule)),
+        }
+    }
+
+    /// As [`maybe`](Self::maybe), with a default.
+    pub(super) fn or<T>(
+        &self,
+        key: Key,
+        default: T,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<T, SettingError> {
+        Ok(self.maybe(key, parse)?.unwrap_or(default))
+    }
+
+    pub(super) fn warn(&self, text: impl Into<String>) {
+        self.warnings.borrow_mut().push(text.into());
+    }
+
+    pub(super) fn into_warnings(self) -> Vec<String> {
+        self.warnings.into_inner()
+    }
+}
+
+pub(super) fn invalid(given: &Given, rule: impl Into<String>) -> SettingError {
+    SettingError::Invalid {
+        name: given.name.clone(),
+        value: given.text.clone(),
+        rule: rule.into(),
+    }
+}
+
+/// `true` or `false`, exactly (OpenFaaS reads anything else as false, which hides mistakes).
+pub(super) fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err("must be true or false".to_owned()),
+    }
+}
+
+/// A whole number from 1 to `most`, in plain digits (`parse` alone would take a sign).
+pub(super) fn count<T>(most: T) -> impl FnOnce(&str) -> Result<T, String>
+where
+    T: std::str::FromStr + PartialOrd + From<u8> + std::fmt::Display,
+{
+    move |text| {
+        let digits = text.bytes().all(|b| b.is_ascii_digit());
+        let count = text.parse().ok();
+        count
+            .filter(|n| digits && *n >= T::from(1) && *n <= most)
+            .ok_or_else(|| format!("must be a whole number from 1 to {most}"))
+    }
+}
+
+/// The value of a word.
+pub(super) fn one_of<T: Copy>(words: &[(&str, T)]) -> impl FnOnce(&str) -> Result<T, String> {
+    move |text| {
+        let found = words.iter().find(|(word, _)| *word == text);
+        found.map(|(_, value)| *value).ok_or_else(|| {
+            let list: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            format!("must be one of {}", list.join(", "))
+        })
+    }
+}
+
+/// A duration above 0.
+pub(super) fn above_zero(text: &str) -> Result<Duration, String> {
+    match duration::parse(text) {
+        Ok(value) if value.is_zero() => Err("must be above 0".to_owned()),
+        Ok(value) => Ok(value),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A duration of which 0 means unlimited.
+pub(super) fn bound(text: &str) -> Result<Option<Duration>, String> {
+    let value = duration::parse(text).map_err(|error| error.to_string())?;
+    Ok((!value.is_zero()).then_some(value))
+}
+
+/// Pieces between commas, parsed.
+pub(super) fn list<T>(
+    rule: &'static str,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> impl FnOnce(&str) -> Result<Vec<T>, String> {
+    move |text| {
+        let pieces = text.split(',').map(str::trim).filter(|p| !p.is_empty());
+        let parsed = pieces.map(|piece| parse(piece).map_err(|why| format!("{rule}: {why}")));
+        parsed.collect()
+    }
+}

@@ -1,0 +1,192 @@
+//! One caller's wait for its turn: until its function has an endpoint and the queue lets it go.
+
+use std::future::poll_fn;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+
+use crate::fault::{Failure, Reject};
+use crate::limits::{
+    ABORT_WATCH_AFTER, PARK_TIMEOUT_MAX, PARKED_PER_FUNCTION_MAX, PARKED_PER_SHARD_MAX,
+};
+use crate::shard::Shard;
+use crate::shard::conn::Conn;
+use crate::shard::io::Peek;
+use crate::shard::plan::Plan;
+use crate::shard::timer::{Act, Slot};
+use crate::table::{Function, FunctionRef};
+
+/// Whether a caller has had its turn before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Queueing {
+    /// It stands behind those who wait.
+    Behind,
+    /// It is sent again: it waits only when there is no endpoint.
+    Past,
+}
+
+/// Waits until the request may be sent. `Err(None)` when the client left meanwhile.
+pub(crate) async fn turn(
+    conn: &Conn,
+    plan: &mut Plan,
+    queueing: Queueing,
+) -> Result<(), Option<Failure>> {
+    let shard = conn.shard;
+    if may_go(shard, plan, queueing) {
+        return Ok(());
+    }
+    // From here on by the newest table: the bell announces every later one.
+    if !plan.refresh(shard) {
+        return Err(Some(Failure::Deleted));
+    }
+    if may_go(shard, plan, queueing) {
+        return Ok(());
+    }
+    let Some(function) = plan.function() else {
+        return Ok(());
+    };
+    if function.is_catch_all() {
+        // Nobody could be told which of the unknown names is wanted.
+        return Err(Some(Failure::Unreachable));
+    }
+    let place = Place::take(conn, function).map_err(Some)?;
+    let patience = function.settings.deadline;
+    let patience = patience.unwrap_or(shard.config.upstream_timeout);
+    conn.deadline(Slot::Down, Some(patience.min(PARK_TIMEOUT_MAX)), Act::Wake);
+    loop {
+        if let Some(function) = plan.function() {
+            ask_for_endpoint(shard, function);
+        }
+        shard.park.enter(&place.function.id, place.ticket);
+        let waited = place.until_let_go().await;
+        if waited == Waited::ClientLeft {
+            shard.counters.client_aborts.add(1);
+            return Err(None);
+        }
+        if !plan.refresh(shard) {
+            return Err(Some(Failure::Deleted));
+        }
+        if waited == Waited::TimedOut {
+            return Err(Some(Failure::NoReplica));
+        }
+        if plan.function().is_none_or(|f| !f.endpoints.is_empty()) {
+            break;
+        }
+    }
+    place.leave_for_call();
+    conn.alarm.reset();
+    Ok(())
+}
+
+fn may_go(shard: &Shard, plan: &Plan, queueing: Queueing) -> bool {
+    plan.function().is_none_or(|function| {
+        !function.endpoints.is_empty()
+            && (queueing == Queueing::Past || !has_queue(shard, function))
+    })
+}
+
+/// Whether callers of the function wait on this shard. Reads one cell while nobody waits for any
+/// function, and one counter while nobody waits for this one.
+pub(crate) fn has_queue(shard: &Shard, function: &Function) -> bool {
+    !shard.park.is_empty()
+        && function.shared.counters.shard(shard.index).parked.get() > 0
+        && shard.park.has_queue(&function.id)
+}
+
+/// Tells once per row that a function without an endpoint has callers.
+pub(crate) fn ask_for_endpoint(shard: &Shard, function: &Function) {
+    if function.endpoints.is_empty() && !function.demanded.swap(true, Ordering::Relaxed) {
+        shard.demand.wanted(&function.id);
+    }
+}
+
+/// A place in the waiting room.
+struct Place<'a> {
+    conn: &'a Conn,
+    /// The row at arrival: its counters are those that were raised.
+    function: FunctionRef,
+    ticket: u64,
+    /// The turn that comes, or came, is used for a call.
+    used: bool,
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waited {
+    /// It is this caller's turn, or its function is gone.
+    LetGo,
+    TimedOut,
+    ClientLeft,
+}
+
+impl<'a> Place<'a> {
+    fn take(conn: &'a Conn, function: &FunctionRef) -> Result<Self, Failure> {
+        let shard = conn.shard;
+        let counters = function.shared.counters.shard(shard.index);
+        let parked_max = function.settings.parked_max;
+        let parked_max = parked_max.unwrap_or(PARKED_PER_FUNCTION_MAX);
+        if shard.park.waiting() >= PARKED_PER_SHARD_MAX
+            || counters.parked.get() >= parked_max.into()
+        {
+            shard.counters.reject(Reject::Parked);
+            return Err(Failure::TooManyParked);
+        }
+        shard.counters.parked.add(1);
+        counters.parked.add(1);
+        Ok(Self {
+            conn,
+            function: function.clone(),
+            ticket: shard.park.ticket(),
+            used: false,
+        })
+    }
+
+    /// Only here does a client's half-close count as gone: a caller that waits for a function to
+    /// start and hangs up must not start a ghost.
+    async fn until_let_go(&self) -> Waited {
+        let conn = self.conn;
+        let park = &conn.shard.park;
+        conn.deadline(Slot::Watch, Some(ABORT_WATCH_AFTER), Act::Wake);
+        poll_fn(|cx| {
+            conn.alarm.register(cx);
+            if !park.must_wait(&self.function.id, self.ticket, cx) {
+                return Poll::Ready(Waited::LetGo);
+            }
+            if conn.alarm.has_expired(Slot::Down) {
+                return Poll::Ready(Waited::TimedOut);
+            }
+            if conn.alarm.take_expired(Slot::Watch) {
+                let gone = match conn.sock.peek() {
+                    Peek::Ended | Peek::Failed => true,
+                    // Unread body bytes hide an end behind them, but not a reset.
+                    Peek::Data => conn.sock.is_dead(),
+                    Peek::Quiet => false,
+                };
+                if gone {
+                    return Poll::Ready(Waited::ClientLeft);
+                }
+                conn.deadline(Slot::Watch, Some(ABORT_WATCH_AFTER), Act::Wake);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// The turn is used: whoever ends the call gives it on.
+    fn leave_for_call(mut self) {
+        self.used = true;
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let shard = self.conn.shard;
+        let id = &self.function.id;
+        if !shard.park.leave(id, self.ticket) && !self.used {
+            // Let go, and nothing came of it: those behind must not wait for its end.
+            shard.park.call_ended(id);
+        }
+        shard.counters.parked.sub(1);
+        let counters = self.function.shared.counters.shard(shard.index);
+        counters.parked.sub(1);
+    }
+}
