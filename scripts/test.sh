@@ -24,7 +24,7 @@ limit() { timeout --kill-after=10 "$@"; }
 
 step "unit tests, codec, tidy"
 limit 900 cargo test --workspace --locked --exclude ringway-tests
-limit 600 cargo test --package ringway-tests --locked --test tidy --test codec
+limit 600 cargo test --package ringway-tests --locked --lib --test tidy --test codec
 limit 300 cargo test --package ringway-proxy --locked --doc
 cargo build --package ringway-tests --bins --locked
 

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod api;
+mod auth;
 mod body;
 mod deploy;
 mod driver;
@@ -13,5 +15,7 @@ mod idle;
 mod invoke;
 mod lifecycle;
 mod park;
+mod path_safety;
+mod remote;
 mod stream;
 mod websocket;

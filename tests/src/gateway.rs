@@ -1,6 +1,6 @@
 //! The real binary, started on free loopback ports with a data folder of its own.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -10,6 +10,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::{Reply, request};
+use crate::credentials::{Credentials, SecretFolder};
+use crate::deployment::Deployment;
+use crate::port::free_port;
+use crate::provider::Provider;
 use crate::wait::eventually;
 
 /// A running gateway; killed when dropped, its functions with it.
@@ -21,66 +25,11 @@ pub struct Gateway {
     pub metrics: SocketAddr,
     /// The data folder; survives [`Gateway::restart`].
     pub data: TempDir,
+    /// What [`Gateway::admin`] sends; set by [`Gateway::behind`] and [`Gateway::guarded`].
+    pub credentials: Option<Credentials>,
+    /// Where the gateway reads them from.
+    pub secrets: Option<SecretFolder>,
     settings: Vec<(String, String)>,
-}
-
-/// A function to deploy.
-pub struct Deployment {
-    body: Value,
-}
-
-impl Deployment {
-    /// A function `name` that runs `command` per request.
-    #[must_use]
-    pub fn streaming(name: &str, command: &str) -> Self {
-        let body = json!({"service": name, "image": "test", "envProcess": command, "envVars": {}});
-        Self { body }
-    }
-
-    /// A long-lived function `name` that runs `command` and listens on `$PORT`.
-    #[must_use]
-    pub fn http(name: &str, command: &str) -> Self {
-        Self::streaming(name, command).env("mode", "http")
-    }
-
-    /// The function that misbehaves by path.
-    #[must_use]
-    pub fn vice(name: &str) -> Self {
-        Self::http(name, &vice())
-    }
-
-    /// Sets an environment variable.
-    #[must_use]
-    pub fn env(mut self, name: &str, value: &str) -> Self {
-        self.body["envVars"][name] = value.into();
-        self
-    }
-
-    /// Sets a label.
-    #[must_use]
-    pub fn label(mut self, name: &str, value: &str) -> Self {
-        self.body["labels"][name] = value.into();
-        self
-    }
-
-    /// Sets an annotation.
-    #[must_use]
-    pub fn annotation(mut self, name: &str, value: &str) -> Self {
-        self.body["annotations"][name] = value.into();
-        self
-    }
-
-    /// Asks for this many replicas.
-    #[must_use]
-    pub fn replicas(self, n: u32) -> Self {
-        self.label("com.openfaas.scale.min", &n.to_string())
-    }
-
-    /// The document.
-    #[must_use]
-    pub fn json(&self) -> String {
-        self.body.to_string()
-    }
 }
 
 impl Gateway {
@@ -93,27 +42,88 @@ impl Gateway {
     /// Starts with settings, by the names of their environment variables.
     #[must_use]
     pub fn with(settings: &[(&str, &str)]) -> Self {
-        let settings = settings
-            .iter()
-            .map(|(k, v)| ((*k).into(), (*v).into()))
-            .collect();
-        let data = tempfile::tempdir().expect("a temporary folder");
-        let mut gateway = Self {
-            child: None,
-            address: ([127, 0, 0, 1], 0).into(),
-            metrics: ([127, 0, 0, 1], 0).into(),
-            data,
-            settings,
-        };
-        gateway.launch();
+        let mut gateway = Self::prepare(settings);
+        gateway.launch("/readyz");
         gateway
     }
 
-    fn launch(&mut self) {
-        if self.address.port() == 0 {
-            self.address.set_port(free_port());
-            self.metrics.set_port(free_port());
+    /// Starts with basic auth and these credentials in plain files.
+    #[must_use]
+    pub fn guarded(credentials: &Credentials, settings: &[(&str, &str)]) -> Self {
+        let mut gateway = Self::prepare(settings);
+        gateway.guard(credentials, SecretFolder::plain(credentials));
+        gateway.launch("/readyz");
+        gateway
+    }
+
+    /// Starts with basic auth and the credentials of a folder of the test's making.
+    #[must_use]
+    pub fn guarded_by(
+        secrets: SecretFolder,
+        credentials: &Credentials,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let mut gateway = Self::prepare(settings);
+        gateway.guard(credentials, secrets);
+        gateway.launch("/readyz");
+        gateway
+    }
+
+    /// Starts in front of a provider, with its credentials if it has any.
+    #[must_use]
+    pub fn behind(provider: &Provider, settings: &[(&str, &str)]) -> Self {
+        let mut gateway = Self::prepare_behind(provider, settings);
+        gateway.launch("/readyz");
+        gateway
+    }
+
+    /// As [`Gateway::behind`], but waits only until the gateway itself is healthy: the provider
+    /// may be down or misbehave.
+    #[must_use]
+    pub fn behind_any(provider: &Provider, settings: &[(&str, &str)]) -> Self {
+        let mut gateway = Self::prepare_behind(provider, settings);
+        gateway.launch("/healthz");
+        gateway
+    }
+
+    fn prepare_behind(provider: &Provider, settings: &[(&str, &str)]) -> Self {
+        let mut gateway = Self::prepare(settings);
+        gateway.set_default("functions_provider_url", &provider.url());
+        if let Some((user, password)) = &provider.options().credentials {
+            let credentials = Credentials::new(user, password);
+            gateway.guard(&credentials, SecretFolder::plain(&credentials));
         }
+        gateway
+    }
+
+    fn prepare(settings: &[(&str, &str)]) -> Self {
+        let settings = settings.iter().map(|(k, v)| ((*k).into(), (*v).into()));
+        Self {
+            child: None,
+            address: ([127, 0, 0, 1], free_port()).into(),
+            metrics: ([127, 0, 0, 1], free_port()).into(),
+            data: tempfile::tempdir().expect("a temporary folder"),
+            credentials: None,
+            secrets: None,
+            settings: settings.collect(),
+        }
+    }
+
+    fn guard(&mut self, credentials: &Credentials, secrets: SecretFolder) {
+        self.set_default("basic_auth", "true");
+        self.set_default("secret_mount_path", &secrets.path().display().to_string());
+        self.credentials = Some(credentials.clone());
+        self.secrets = Some(secrets);
+    }
+
+    fn set_default(&mut self, name: &str, value: &str) {
+        if !self.settings.iter().any(|(k, _)| k == name) {
+            self.settings.push((name.to_owned(), value.to_owned()));
+        }
+    }
+
+    /// Starts the process and waits until this path answers 200.
+    fn launch(&mut self, path: &str) {
         let mut command = command();
         command
             .env("RINGWAY_LISTEN", self.address.to_string())
@@ -127,10 +137,9 @@ impl Gateway {
         }
         self.child = Some(command.spawn().expect("the ringway binary starts"));
         let patience = Duration::from_secs(15);
-        let ready =
-            |path| request(self.address, "GET", path, &[], b"").is_ok_and(|r| r.status == 200);
+        let ready = || request(self.address, "GET", path, &[], b"").is_ok_and(|r| r.status == 200);
         let until = Instant::now() + patience;
-        while !ready("/readyz") {
+        while !ready() {
             let log = std::fs::read_to_string(self.log_path()).unwrap_or_default();
             let ended = self.child.as_mut().and_then(|child| child.try_wait().ok()?);
             assert!(
@@ -163,6 +172,16 @@ impl Gateway {
         self.child.as_ref().map_or(0, Child::id)
     }
 
+    /// Its resident memory in KiB.
+    #[must_use]
+    pub fn resident_kib(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.pid());
+        let status = std::fs::read_to_string(path).unwrap_or_default();
+        let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
+        let number = line.and_then(|l| l.trim().strip_suffix(" kB")?.parse().ok());
+        number.unwrap_or(0)
+    }
+
     /// Kills it as `kill -9` does, and waits.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -176,7 +195,7 @@ impl Gateway {
         self.kill();
         // The folder's lock goes with the last process that holds it.
         std::thread::sleep(Duration::from_millis(200));
-        self.launch();
+        self.launch("/readyz");
     }
 
     /// Asks it to end, and waits; the exit code.
@@ -193,11 +212,36 @@ impl Gateway {
         reply.unwrap_or_else(|e| panic!("{method} {target}: {e}\n{}", self.log()))
     }
 
-    /// Deploys and expects 202.
+    /// One request with the gateway's credentials, if it has any.
+    #[must_use]
+    pub fn admin(&self, method: &str, target: &str, body: &[u8]) -> Reply {
+        self.admin_with(method, target, &[], body)
+    }
+
+    /// One request with the gateway's credentials, if it has any, and more headers.
+    #[must_use]
+    pub fn admin_with(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Reply {
+        let authorization = self.credentials.as_ref().map(Credentials::header);
+        let mut headers = headers.to_vec();
+        if let Some(value) = &authorization {
+            headers.push(("Authorization", value));
+        }
+        let reply = request(self.address, method, target, &headers, body);
+        reply.unwrap_or_else(|e| panic!("{method} {target}: {e}\n{}", self.log()))
+    }
+
+    /// Deploys and expects 202, or faasd's 200.
     pub fn deploy(&self, deployment: &Deployment) {
         let body = deployment.json();
-        let reply = self.call("POST", "/system/functions", body.as_bytes());
-        assert_eq!(reply.status, 202, "{body}: {}", reply.text());
+        let reply = self.admin("POST", "/system/functions", body.as_bytes());
+        let accepted = matches!(reply.status, 200 | 202);
+        assert!(accepted, "{body}: {} {}", reply.status, reply.text());
     }
 
     /// Deploys and waits until `replicas` are available.
@@ -225,7 +269,7 @@ impl Gateway {
     /// A function's status document.
     #[must_use]
     pub fn status(&self, name: &str) -> Option<Value> {
-        let reply = self.call("GET", &format!("/system/function/{name}"), b"");
+        let reply = self.admin("GET", &format!("/system/function/{name}"), b"");
         (reply.status == 200).then(|| serde_json::from_slice(&reply.body).ok())?
     }
 
@@ -233,8 +277,9 @@ impl Gateway {
     pub fn scale(&self, name: &str, replicas: u64) {
         let body = json!({"serviceName": name, "replicas": replicas}).to_string();
         let target = format!("/system/scale-function/{name}");
-        let reply = self.call("POST", &target, body.as_bytes());
-        assert_eq!(reply.status, 202, "{}", reply.text());
+        let reply = self.admin("POST", &target, body.as_bytes());
+        let accepted = matches!(reply.status, 200 | 202);
+        assert!(accepted, "{} {}", reply.status, reply.text());
     }
 
     /// The metrics page.
@@ -331,11 +376,4 @@ fn sibling(name: &str) -> PathBuf {
         path.pop();
     }
     path.join(name)
-}
-
-/// A port that was free a moment ago.
-#[must_use]
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("its address").port()
 }

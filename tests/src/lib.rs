@@ -1,10 +1,24 @@
 //! Support for the black-box tests: the real binary on free ports, a client that sends exactly
-//! these bytes in exactly these pieces, and `eventually`.
+//! these bytes in exactly these pieces, scripted providers and servers, and `eventually`.
 
 mod client;
+mod credentials;
+mod deployment;
+mod dns;
+mod echo;
 mod gateway;
+mod port;
+mod prometheus;
+pub mod provider;
+pub mod server;
 mod wait;
 
 pub use client::{Client, Reply, request};
-pub use gateway::{Deployment, Gateway, binary, free_port, vice};
+pub use credentials::{Credentials, SecretFolder};
+pub use deployment::Deployment;
+pub use dns::{Dns, DnsVice};
+pub use echo::Echo;
+pub use gateway::{Gateway, binary, vice};
+pub use port::free_port;
+pub use prometheus::Prometheus;
 pub use wait::eventually;

@@ -1,0 +1,123 @@
+//! What `faas-cli invoke` sends: the default namespace appended, the body from standard input.
+
+use ringway_tests::{Gateway, Reply, request};
+
+use super::scenes::on_every_provider;
+use super::stage::{Behind, Stage, deployment};
+
+on_every_provider!(
+    invoke_appends_openfaas_fn,
+    invoke_sends_methods_headers_and_queries,
+    both_names_are_one_series,
+);
+
+fn invoke(gateway: &Gateway, method: &str, target: &str, body: &[u8]) -> Reply {
+    let headers = [
+        ("User-Agent", "faas-cli/0.17.4"),
+        ("Content-Type", "text/plain"),
+        ("X-Mine", "yes"),
+    ];
+    request(gateway.address, method, target, &headers, body).unwrap()
+}
+
+fn invoke_appends_openfaas_fn(stage: &Stage) {
+    stage.deploy("figlet");
+    let reply = invoke(
+        &stage.gateway,
+        "POST",
+        "/function/figlet.openfaas-fn",
+        b"hello",
+    );
+    assert!(
+        reply.status == 200 && reply.text().ends_with("hello"),
+        "{reply:?}"
+    );
+    for header in ["x-call-id", "x-start-time"] {
+        assert!(
+            reply.header(header).is_some_and(|v| !v.is_empty()),
+            "{header}"
+        );
+    }
+    let unknown = invoke(
+        &stage.gateway,
+        "POST",
+        "/function/nobody.openfaas-fn",
+        b"hello",
+    );
+    match &stage.provider {
+        // The provider's word for it passes through.
+        Some(_) => assert_eq!(unknown.header("x-openfaas-internal"), Some("proxy")),
+        None => assert_eq!(unknown.status, 404),
+    }
+}
+
+fn invoke_sends_methods_headers_and_queries(stage: &Stage) {
+    stage.deploy("figlet");
+    for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+        let target = "/function/figlet.openfaas-fn?q=a%20b&r=c+d";
+        let reply = invoke(&stage.gateway, method, target, b"in");
+        assert_eq!(reply.status, 200, "{method}: {}", reply.text());
+        for header in ["x-call-id", "x-start-time"] {
+            assert!(
+                reply.header(header).is_some_and(|v| !v.is_empty()),
+                "{method} {header}"
+            );
+        }
+        let Some(provider) = &stage.provider else {
+            continue;
+        };
+        let seen = provider.requests(&format!("{method} /function/figlet"));
+        let seen = seen.first().unwrap();
+        assert_eq!(
+            (seen.target.as_str(), seen.body.as_slice()),
+            (target, b"in".as_slice())
+        );
+        assert_eq!(seen.header("user-agent"), Some("faas-cli/0.17.4"));
+        assert_eq!(seen.header("x-mine"), Some("yes"));
+        assert_eq!(seen.header("content-type"), Some("text/plain"));
+        assert!(seen.header("x-call-id").is_some() && seen.header("x-start-time").is_some());
+    }
+}
+
+fn both_names_are_one_series(stage: &Stage) {
+    stage.deploy("figlet");
+    for target in [
+        "/function/figlet",
+        "/function/figlet.openfaas-fn",
+        "/function/figlet/a?b",
+    ] {
+        assert_eq!(
+            invoke(&stage.gateway, "POST", target, b"x").status,
+            200,
+            "{target}"
+        );
+    }
+    let of = |labels: &str| {
+        let series = format!("gateway_function_invocation_total{{{labels}}}");
+        stage.gateway.metric(&series)
+    };
+    let calls = of(r#"function_name="figlet.openfaas-fn",code="200""#);
+    assert_eq!(calls, Some(3.0), "{}", stage.gateway.metrics_text());
+    assert!(
+        !stage
+            .gateway
+            .metrics_text()
+            .contains(r#"function_name="figlet""#)
+    );
+}
+
+/// With another default namespace the name still arrives as faas-cli spells it.
+#[test]
+fn openfaas_fn_is_routed_literally_when_the_default_is_another() {
+    let stage = Stage::with(Behind::Netes, &[("function_namespace", "functions")]);
+    let reply = stage.admin("POST", "/system/functions", &deployment("figlet"));
+    assert_eq!(reply.status, 202);
+    let target = "/function/figlet.openfaas-fn/x";
+    let reply = invoke(&stage.gateway, "POST", target, b"hello");
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert!(
+        reply.text().starts_with(&format!("POST {target} ")),
+        "{}",
+        reply.text()
+    );
+}

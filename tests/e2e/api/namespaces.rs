@@ -1,0 +1,154 @@
+//! Namespaces: listed everywhere, made and removed where the provider can.
+
+use serde_json::{Value, json};
+
+use super::scenes::on_every_provider;
+use super::stage::{Behind, Stage};
+
+on_every_provider!(
+    namespaces_are_an_array_of_names,
+    a_namespace_has_the_providers_codes
+);
+
+fn namespaces_are_an_array_of_names(stage: &Stage) {
+    let reply = stage.admin("GET", "/system/namespaces", &Value::Null);
+    let kind = reply.header("content-type").unwrap_or_default();
+    assert!(
+        reply.status == 200 && kind.starts_with("application/json"),
+        "{reply:?}"
+    );
+    assert_eq!(stage.json("/system/namespaces"), json!(["openfaas-fn"]));
+}
+
+fn a_namespace_has_the_providers_codes(stage: &Stage) {
+    let dev = json!({
+        "name": "dev",
+        "annotations": {"openfaas": "1"},
+        "labels": {"openfaas": "1"},
+    });
+    match stage.behind {
+        Behind::Netes => {
+            let get = stage.admin("GET", "/system/namespace/dev", &Value::Null);
+            assert_eq!(get.status, 501);
+            for (method, target) in [
+                ("POST", "/system/namespace/"),
+                ("PUT", "/system/namespace/dev"),
+                ("DELETE", "/system/namespace/dev"),
+            ] {
+                assert_eq!(stage.admin(method, target, &dev).status, 405, "{method}");
+            }
+        }
+        Behind::Faasd => {
+            let (new, one) = ("/system/namespace/", "/system/namespace/dev");
+            stage.check(&[
+                // The empty name with its slash, as faas-cli sends it.
+                ("POST", new, dev.clone(), [0, 0, 201]),
+                ("POST", one, dev.clone(), [0, 0, 409]),
+                ("GET", one, Value::Null, [0, 0, 200]),
+                ("PUT", one, dev.clone(), [0, 0, 202]),
+                (
+                    "PUT",
+                    "/system/namespace/none",
+                    json!({"name": "none"}),
+                    [0, 0, 400],
+                ),
+                ("GET", "/system/namespace/none", Value::Null, [0, 0, 404]),
+                // DELETE's body must arrive: it carries the label.
+                ("DELETE", one, dev.clone(), [0, 0, 202]),
+                ("DELETE", one, dev, [0, 0, 404]),
+            ]);
+        }
+        Behind::BuiltIn => {
+            let own = stage.json("/system/namespace/openfaas-fn");
+            assert_eq!(own["name"], "openfaas-fn", "{own}");
+            let none = stage.admin("GET", "/system/namespace/none", &Value::Null);
+            assert_eq!(none.status, 404);
+            for (method, target) in [
+                ("POST", "/system/namespace/"),
+                ("PUT", "/system/namespace/dev"),
+                ("DELETE", "/system/namespace/dev"),
+            ] {
+                let reply = stage.admin(method, target, &dev);
+                assert!(
+                    (400..=501).contains(&reply.status) && reply.status != 500,
+                    "{reply:?}"
+                );
+                assert!(!reply.text().is_empty(), "{method} {target} says why");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_function_lives_in_a_namespace_of_faasd() {
+    let stage = Stage::start(Behind::Faasd);
+    let labels = json!({"openfaas": "1"});
+    let one =
+        |n: &str| json!({"service": "one", "namespace": n, "image": "i", "envProcess": "cat"});
+    let scale = json!({"serviceName": "one", "namespace": "dev", "replicas": 1});
+    stage.check(&[
+        (
+            "POST",
+            "/system/namespace/",
+            json!({"name": "dev", "labels": labels}),
+            [0, 0, 201],
+        ),
+        ("PUT", "/system/functions", one("dev"), [0, 0, 404]),
+        ("POST", "/system/functions", one("dev"), [0, 0, 200]),
+        ("POST", "/system/functions", one("openfaas-fn"), [0, 0, 200]),
+        (
+            "GET",
+            "/system/function/one?namespace=dev",
+            Value::Null,
+            [0, 0, 200],
+        ),
+        (
+            "GET",
+            "/system/function/one?namespace=none",
+            Value::Null,
+            [0, 0, 400],
+        ),
+        ("POST", "/system/scale-function/one", scale, [0, 0, 200]),
+        (
+            "GET",
+            "/system/functions?namespace=a%26namespace=dev",
+            Value::Null,
+            [0, 0, 400],
+        ),
+    ]);
+    assert_eq!(
+        stage.json("/system/namespaces"),
+        json!(["dev", "openfaas-fn"])
+    );
+    let rows = stage.json("/system/functions?namespace=dev");
+    assert_eq!(
+        (rows.as_array().map(Vec::len), &rows[0]["namespace"]),
+        (Some(1), &json!("dev"))
+    );
+    for target in [
+        "/function/one.dev/x",
+        "/function/one/x",
+        "/function/one.openfaas-fn/x",
+    ] {
+        let reply = stage.gateway.call("GET", target, b"");
+        assert!(
+            reply.text().starts_with(&format!("GET {target} ")),
+            "{reply:?}"
+        );
+    }
+    stage.check(&[
+        (
+            "DELETE",
+            "/system/functions",
+            json!({"functionName": "one", "namespace": "dev"}),
+            [0, 0, 200],
+        ),
+        ("GET", "/system/function/one", Value::Null, [0, 0, 200]),
+        (
+            "GET",
+            "/system/function/one?namespace=dev",
+            Value::Null,
+            [0, 0, 404],
+        ),
+    ]);
+}
