@@ -14,6 +14,7 @@ mod head;
 mod idle;
 mod invoke;
 mod lifecycle;
+mod local;
 mod park;
 mod path_safety;
 mod remote;

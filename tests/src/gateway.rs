@@ -69,12 +69,34 @@ impl Gateway {
         gateway
     }
 
-    /// Starts in front of a provider, with its credentials if it has any.
+    /// Starts in front of a provider, with its credentials if it has any, and waits until the
+    /// gateway knows the functions that are there.
     #[must_use]
     pub fn behind(provider: &Provider, settings: &[(&str, &str)]) -> Self {
         let mut gateway = Self::prepare_behind(provider, settings);
         gateway.launch("/readyz");
+        gateway.await_functions(provider.functions());
         gateway
+    }
+
+    /// As [`Gateway::behind`], but waits for nothing but `/readyz`.
+    #[must_use]
+    pub fn behind_ready(provider: &Provider, settings: &[(&str, &str)]) -> Self {
+        let mut gateway = Self::prepare_behind(provider, settings);
+        gateway.launch("/readyz");
+        gateway
+    }
+
+    /// Waits until the metrics tell the replicas of this many functions.
+    pub fn await_functions(&self, functions: usize) {
+        let what = format!("{functions} functions to be known");
+        eventually(&what, Duration::from_secs(30), || {
+            let page = self.metrics_text();
+            let known = page
+                .lines()
+                .filter(|line| line.starts_with("gateway_service_count{"));
+            (known.count() >= functions).then_some(())
+        });
     }
 
     /// As [`Gateway::behind`], but waits only until the gateway itself is healthy: the provider

@@ -22,7 +22,10 @@ fn invocations_have_openfaas_names_labels_and_buckets() {
     for _ in 0..3 {
         assert_eq!(gateway.call("GET", "/function/one/x", b"").status, 200);
     }
-    provider.script("/function/one/bad", Vice::Answer(Answer::status(500)));
+    provider.script(
+        "/function/one.openfaas-fn/bad",
+        Vice::Answer(Answer::status(500)),
+    );
     assert_eq!(
         gateway
             .call("GET", "/function/one.openfaas-fn/bad", b"")

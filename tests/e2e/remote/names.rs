@@ -149,14 +149,15 @@ fn a_namespace_of_the_url_is_one_parameter_whatever_is_in_it() {
 #[test]
 fn functions_of_other_namespaces_are_woken_where_they_are() {
     for kind in [Kind::Netes, Kind::Faasd] {
-        let (provider, gateway) = start(kind);
         let namespace = if kind == Kind::Netes {
             "openfaas-fn"
         } else {
             "dev"
         };
+        let provider = Provider::start(kind);
         let document = json!({"service": "one", "namespace": namespace, "image": "i"});
         provider.add_document(&document, Readiness::AtOnce, 0);
+        let gateway = Gateway::behind(&provider, &[]);
         let reply = gateway.call("GET", &format!("/function/one.{namespace}/x"), b"");
         assert_eq!(reply.status, 200, "{kind:?}: {}", reply.text());
         let scaled = provider.requests("POST /system/scale-function/one");
