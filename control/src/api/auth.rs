@@ -5,15 +5,21 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
 use http::header::AUTHORIZATION;
+use http::{Method, StatusCode};
 
 use super::router::Api;
 use crate::error::ApiError;
 
-/// Lets a request through that needs no credentials, or carries them.
+/// Lets a request through that needs no credentials (probes have none), or carries them.
 pub(super) async fn guard(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
-    let open = OPEN.contains(&request.uri().path());
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let open = match request.uri().path() {
+        "/healthz" | "/readyz" => true,
+        // Only leads to a page that asks for them.
+        "/" => reads,
+        _ => false,
+    };
     let admitted = open
         || api.credentials.as_ref().is_none_or(|credentials| {
             let header = request.headers().get(AUTHORIZATION);
@@ -25,6 +31,3 @@ pub(super) async fn guard(State(api): State<Arc<Api>>, request: Request, next: N
     }
     next.run(request).await
 }
-
-/// Probes carry no credentials, and `/` only leads to a page that asks for them.
-const OPEN: [&str; 3] = ["/", "/healthz", "/readyz"];

@@ -45,6 +45,9 @@ pub struct Function {
     pub(crate) settings: Settings,
     /// Set once the [`Demand`](crate::Demand) callback was told of this row.
     pub(crate) demanded: AtomicBool,
+    /// Set while the control plane finds out whether its provider has a replica after all; the
+    /// next row answers that.
+    pub(crate) doubted: AtomicBool,
     /// State that outlives this row: counters and the in-flight count.
     pub(crate) shared: Arc<FunctionShared>,
 }
@@ -226,6 +229,14 @@ impl Deref for FunctionRef {
 }
 
 impl Function {
+    /// Endpoints that calls may go to now; 0 parks them.
+    pub(crate) fn open_endpoints(&self) -> usize {
+        if self.doubted.load(Ordering::Relaxed) {
+            return 0;
+        }
+        self.endpoints.len()
+    }
+
     pub(crate) fn new(
         spec: FunctionSpec,
         endpoints: Box<[Endpoint]>,
@@ -238,6 +249,7 @@ impl Function {
             endpoints,
             settings: spec.settings,
             demanded: AtomicBool::new(false),
+            doubted: AtomicBool::new(false),
             shared,
         }
     }
