@@ -312,6 +312,16 @@ impl Gateway {
             .unwrap_or_default()
     }
 
+    /// Waits until a series has this value: a reply may be read before its call is in the books.
+    pub fn await_metric(&self, series: &str, value: f64) {
+        let until = Instant::now() + Duration::from_secs(12);
+        while self.metric(series) != Some(value) {
+            let page = self.metrics_text();
+            assert!(Instant::now() < until, "{series} is not {value} in\n{page}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// One metric's value by its full series, such as `name{label="value"}`.
     #[must_use]
     pub fn metric(&self, series: &str) -> Option<f64> {

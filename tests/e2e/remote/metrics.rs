@@ -32,7 +32,6 @@ fn invocations_have_openfaas_names_labels_and_buckets() {
             .status,
         500
     );
-    let page = gateway.metrics_text();
     for (series, value) in [
         (
             format!("gateway_function_invocation_total{{{ONE},code=\"200\"}}"),
@@ -52,8 +51,9 @@ fn invocations_have_openfaas_names_labels_and_buckets() {
             3.0,
         ),
     ] {
-        assert_eq!(gateway.metric(&series), Some(value), "{series} in\n{page}");
+        gateway.await_metric(&series, value);
     }
+    let page = gateway.metrics_text();
     let prefix = format!("gateway_functions_seconds_bucket{{{ONE},code=\"200\",le=\"");
     let bounds: Vec<&str> = page
         .lines()
@@ -93,9 +93,7 @@ fn replicas_wanted_and_ready_are_two_gauges() {
             0.0,
         ),
     ] {
-        eventually(&series, Duration::from_secs(12), || {
-            (gateway.metric(&series) == Some(value)).then_some(())
-        });
+        gateway.await_metric(&series, value);
     }
 }
 

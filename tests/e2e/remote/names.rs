@@ -1,8 +1,8 @@
 //! Names and namespaces: sent wherever a provider may look for them, never as something else.
 
+use ringway_tests::Gateway;
 use ringway_tests::provider::{Kind, Options, Provider, Readiness};
 use ringway_tests::server::Seen;
-use ringway_tests::{Gateway, eventually};
 use serde_json::{Value, json};
 
 fn start(kind: Kind) -> (Provider, Gateway) {
@@ -198,8 +198,6 @@ fn every_namespace_of_the_provider_is_watched() {
     provider.add("one", Readiness::AtOnce);
     for name in ["one.openfaas-fn", "two.dev"] {
         let series = format!("gateway_service_count{{function_name=\"{name}\"}}");
-        eventually(&series, std::time::Duration::from_secs(12), || {
-            (gateway.metric(&series) == Some(1.0)).then_some(())
-        });
+        gateway.await_metric(&series, 1.0);
     }
 }
