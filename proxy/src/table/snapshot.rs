@@ -72,6 +72,11 @@ impl FunctionShared {
         }
     }
 
+    /// Lets the next word of a provider that it has no replica be told at once.
+    pub(super) fn forget_unready(&self) {
+        self.unready_after.store(0, Ordering::Relaxed);
+    }
+
     /// Whether it is time to tell that a provider has no replica, over all shards; yes says that
     /// the caller tells it.
     pub(crate) fn tells_unready(&self, now: Millis) -> bool {
@@ -270,5 +275,7 @@ mod tests {
         assert!(!shared.tells_unready(240));
         assert!(!shared.tells_unready(499));
         assert!(shared.tells_unready(10_000));
+        shared.forget_unready();
+        assert!(shared.tells_unready(10_001));
     }
 }

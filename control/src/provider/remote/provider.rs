@@ -1,7 +1,7 @@
 //! The `remote` provider: the trait's calls, passed on.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use dashmap::DashMap;
@@ -48,6 +48,8 @@ pub(super) struct Shared {
     pub(super) waking: DashMap<FunctionId, ()>,
     checking: DashMap<FunctionId, ()>,
     rotation: AtomicUsize,
+    /// Set once the functions were listed.
+    pub(super) heard: AtomicBool,
 }
 
 impl RemoteProvider {
@@ -78,6 +80,7 @@ impl RemoteProvider {
             waking: DashMap::new(),
             checking: DashMap::new(),
             rotation: AtomicUsize::new(0),
+            heard: AtomicBool::new(false),
         };
         Self {
             shared: Arc::new(shared),
@@ -232,12 +235,14 @@ impl Shared {
 
     async fn health(&self) -> Result<(), ProviderError> {
         let answer = self.client.ask(Question::get("/healthz")).await?;
-        if answer.status.is_success() {
+        let external = if !answer.status.is_success() {
+            "the provider says that it is not healthy"
+        } else if !self.heard.load(Ordering::Relaxed) {
+            "the provider has not listed its functions yet"
+        } else {
             return Ok(());
-        }
-        Err(ProviderError::Unavailable {
-            external: "the provider says that it is not healthy",
-        })
+        };
+        Err(ProviderError::Unavailable { external })
     }
 }
 
