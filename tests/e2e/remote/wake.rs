@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ringway_tests::provider::{Kind, Options, Provider, Readiness};
 use ringway_tests::server::{Answer, Vice};
-use ringway_tests::{Client, Gateway, eventually};
+use ringway_tests::{Client, Gateway, eventually, raise_descriptor_limit};
 use serde_json::json;
 
 const SCALE: &str = "POST /system/scale-function/one";
@@ -19,6 +19,7 @@ fn at_zero(kind: Kind, readiness: Readiness, settings: &[(&str, &str)]) -> (Prov
 
 #[test]
 fn a_thousand_callers_wake_a_function_once() {
+    raise_descriptor_limit();
     for kind in [Kind::Netes, Kind::Faasd] {
         let readiness = Readiness::After(Duration::from_millis(400));
         let (provider, gateway) = at_zero(kind, readiness, &[]);
