@@ -15,6 +15,9 @@ mod resolve;
 mod surroundings;
 mod url;
 
+#[cfg(test)]
+mod tests;
+
 pub use credentials::{Credentials, Login};
 pub use error::SettingError;
 pub use key::{Given, Key};
