@@ -61,18 +61,41 @@ for _ in $(seq 100); do
   sleep 0.1
 done
 
-# A followed log never ends; this document's other parameters are free.
-cat >"$work/schemathesis.toml" <<'TOML'
+# A followed log never ends; all else is free.
+cat >"$work/free.toml" <<'TOML'
 [[operations]]
 include-name = "GET /system/logs"
 parameters = { "query.follow" = false }
 TOML
+# The second time the names are those of a function and a secret that exist.
+cat >"$work/known.toml" <<'TOML'
+[parameters]
+functionName = "known"
+namespace = "openfaas-fn"
 
-"$venv/bin/schemathesis" --config-file "$work/schemathesis.toml" run "$document" \
-  --url "http://127.0.0.1:$port" --auth admin:secret --no-color \
-  --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,ignored_auth \
-  --max-examples 50 --request-timeout 10 --generation-database none \
-  --suppress-health-check all --continue-on-failure "$@"
+[[operations]]
+include-name = "GET /system/logs"
+parameters = { "query.follow" = false, "query.name" = "known" }
+TOML
+admin() { curl --silent --show-error --fail --user admin:secret "$@"; }
+admin --request POST --data '{"service": "known", "image": "x", "envProcess": "/bin/cat"}' \
+  "http://127.0.0.1:$port/system/functions"
+admin --request POST --data '{"name": "known", "value": "x"}' \
+  "http://127.0.0.1:$port/system/secrets"
+
+# run CONFIGURATION [options…]
+run() {
+  local configuration=$1
+  shift
+  "$venv/bin/schemathesis" --config-file "$work/$configuration" run "$document" \
+    --url "http://127.0.0.1:$port" --auth admin:secret --no-color --warnings off \
+    --checks "$checks" --max-examples 50 --request-timeout 10 --generation-database none \
+    --suppress-health-check all --continue-on-failure "$@"
+}
+checks=not_a_server_error,status_code_conformance,content_type_conformance
+checks+=,response_headers_conformance,response_schema_conformance,ignored_auth
+run free.toml "$@"
+run known.toml --exclude-operation-id DeleteFunction "$@"
 
 # It must still be there, and still guard what it guards.
 kill -0 "$gateway"

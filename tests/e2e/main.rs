@@ -17,6 +17,7 @@ mod lifecycle;
 mod local;
 mod park;
 mod path_safety;
+mod refusals;
 mod remote;
 mod stream;
 mod websocket;
