@@ -1,7 +1,7 @@
 //! The real binary, started on free loopback ports with a data folder of its own.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -366,17 +366,12 @@ fn command() -> Command {
     }
 }
 
-/// The `ringway` binary of this build, built if it is not there or not new; or the one that
-/// `RINGWAY_TEST_BINARY` names, relative to the repository.
+/// The `ringway` binary of this build; built if it is not there or not new.
 #[must_use]
 pub fn binary() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT
         .get_or_init(|| {
-            if let Ok(path) = std::env::var("RINGWAY_TEST_BINARY") {
-                let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
-                return top.canonicalize().expect("RINGWAY_TEST_BINARY");
-            }
             let mut build = Command::new(env!("CARGO"));
             build.args([
                 "build",
@@ -397,14 +392,6 @@ pub fn binary() -> PathBuf {
             sibling("ringway")
         })
         .clone()
-}
-
-/// Whether that binary is the one that ships, whose memory is asserted.
-#[must_use]
-pub fn is_release() -> bool {
-    binary()
-        .parent()
-        .is_some_and(|folder| folder.ends_with("release"))
 }
 
 /// The command line of the function that misbehaves by path.
