@@ -8,12 +8,14 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::AUTHORIZATION;
 
+use super::asynchronous;
 use super::router::Api;
 use crate::error::ApiError;
 
 /// Lets a request through that needs no credentials, or carries them.
 pub(super) async fn guard(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
-    let open = OPEN.contains(&request.uri().path());
+    let path = request.uri().path();
+    let open = OPEN.contains(&path) || asynchronous::is_open(request.method(), path);
     let admitted = open
         || api.credentials.as_ref().is_none_or(|credentials| {
             let header = request.headers().get(AUTHORIZATION);

@@ -29,6 +29,7 @@ use crate::provider::{
     Target, Verb,
 };
 use crate::publish::Board;
+use crate::queue::{Desk, Guard, Limits};
 use crate::settings::{Credentials, Login};
 use crate::wire::{DeleteRequest, Deployment, ProviderInfo, VersionInfo};
 
@@ -191,16 +192,21 @@ impl Server {
         let id = namespace.function("a").unwrap();
         let own = Box::new(move || vec![(id.clone(), 7)]);
         let board = Board::new(Publisher::new(1), namespace.clone());
+        let desk = Arc::new(Desk::new(&Limits::default()));
         let api = Arc::new(Api {
             provider: Arc::clone(&memory) as _,
             counts: Counts::new(own, None, namespace.clone()),
             credentials: credentials.map(Login::fixed),
             namespace,
             replicas_max: Some(10),
+            desk: Arc::clone(&desk),
+            accept_unknown: false,
+            guard: Guard::default(),
             facts: Arc::new(Facts {
                 snapshot: Box::new(Snapshot::default),
                 board: Arc::new(board),
                 driver: "none",
+                desk,
                 calls: SystemCalls::default(),
                 draining: AtomicBool::new(false),
             }),

@@ -15,6 +15,7 @@ use super::direct::Direct;
 use crate::name::{Namespace, full};
 use crate::policy;
 use crate::provider::{Observed, Observer, Row, Standing, Via};
+use crate::queue::Queueing;
 use crate::settings::ProviderUrl;
 
 /// The functions.
@@ -215,6 +216,7 @@ impl Known {
             via: self.place.via(&id, ready),
             id,
             settings,
+            queueing: Queueing::read(&standing.annotations),
             replicas: standing.replicas,
             ready,
         }
