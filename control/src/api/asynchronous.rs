@@ -156,7 +156,8 @@ async fn known(api: &Api, id: &FunctionId) -> Result<(), ApiError> {
         namespace: id.namespace.to_string(),
     };
     match api.provider.status(target, false).await {
-        Ok(answer) if answer.status == StatusCode::NOT_FOUND => Err(unknown()),
+        // 400 is how some say that there is no such namespace.
+        Ok(answer) if matches!(answer.status.as_u16(), 400 | 404) => Err(unknown()),
         Err(ProviderError::NotFound { .. }) => Err(unknown()),
         // A provider that cannot say does not keep a call from being queued.
         Ok(_) | Err(_) => Ok(()),
