@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use http::header::{self, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use http_body_util::{BodyExt, BodyStream, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
@@ -65,7 +65,7 @@ impl Client {
     /// The whole answer, whatever its status.
     pub(crate) async fn ask(&self, question: Question<'_>) -> Result<Answer, ProviderError> {
         let asked = async {
-            let (head, body) = self.send(question, None).await?.into_parts();
+            let (head, body) = self.send(question).await?.into_parts();
             let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
             let body = body.map_err(|error| {
                 let external = if error.is::<LengthLimitError>() {
@@ -88,15 +88,8 @@ impl Client {
     }
 
     /// The answer's head within the time, its body as it comes.
-    pub(crate) async fn stream(
-        &self,
-        question: Question<'_>,
-        authorization: Option<HeaderValue>,
-    ) -> Result<LogStream, ProviderError> {
-        let (head, body) = self
-            .in_time(self.send(question, authorization))
-            .await?
-            .into_parts();
+    pub(crate) async fn stream(&self, question: Question<'_>) -> Result<LogStream, ProviderError> {
+        let (head, body) = self.in_time(self.send(question)).await?.into_parts();
         let pieces = BodyStream::new(body)
             .try_filter_map(|frame| std::future::ready(Ok(frame.into_data().ok())))
             .map_err(std::io::Error::other);
@@ -119,19 +112,15 @@ impl Client {
             .map_err(|_| silent())?
     }
 
-    async fn send(
-        &self,
-        question: Question<'_>,
-        authorization: Option<HeaderValue>,
-    ) -> Result<Response<Incoming>, ProviderError> {
+    async fn send(&self, question: Question<'_>) -> Result<Response<Incoming>, ProviderError> {
         // An idle connection that the provider closes just now costs a question that may be
         // asked twice only another try.
         if question.method == Method::GET
-            && let Ok(response) = self.once(&question, authorization.clone()).await
+            && let Ok(response) = self.once(&question).await
         {
             return Ok(response);
         }
-        let sent = self.once(&question, authorization).await;
+        let sent = self.once(&question).await;
         sent.map_err(|error| ProviderError::Unreachable {
             external: if error.is_connect() {
                 "cannot be connected to"
@@ -142,11 +131,7 @@ impl Client {
         })
     }
 
-    async fn once(
-        &self,
-        question: &Question<'_>,
-        authorization: Option<HeaderValue>,
-    ) -> Result<Response<Incoming>, legacy::Error> {
+    async fn once(&self, question: &Question<'_>) -> Result<Response<Incoming>, legacy::Error> {
         let uri = format!("{}{}", self.base, question.target);
         let mut request = Request::builder()
             .method(question.method.clone())
@@ -155,8 +140,7 @@ impl Client {
         if !question.body.is_empty() {
             request = request.header(CONTENT_TYPE, "application/json");
         }
-        let own = self.login.as_ref().map(Login::authorization);
-        if let Some(authorization) = own.or(authorization) {
+        if let Some(authorization) = self.login.as_ref().map(Login::authorization) {
             request = request.header(AUTHORIZATION, authorization);
         }
         // Base and target are checked values, so a request can always be made of them.
@@ -221,6 +205,8 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     #[test]

@@ -15,9 +15,14 @@ pub trait Demand: Send + Sync {
 
     /// A provider answered a call of `function` with 503 in its own name (`X-OpenFaaS-Internal`):
     /// it has no replica, so the endpoint in the table is of no use. The caller got that reply. At
-    /// most once per function and [`UNREADY_EVERY`](crate::limits::UNREADY_EVERY).
-    fn unready(&self, function: &FunctionId) {
+    /// most once per function and [`UNREADY_EVERY`](crate::limits::UNREADY_EVERY), unless a row
+    /// without endpoints said meanwhile that it was so.
+    ///
+    /// `true` promises that the function's row will be put or removed soon, whatever is found
+    /// out: until then its callers wait.
+    fn unready(&self, function: &FunctionId) -> bool {
         let _ = function;
+        false
     }
 }
 

@@ -162,7 +162,18 @@ fn hides_a_name(path: &[u8]) -> bool {
     let first = segments.next().unwrap_or_default();
     let named = matches!(first, b"function" | b"async-function");
     let name = segments.next().filter(|_| named).unwrap_or_default();
-    has(first, b'\\') || has(name, b'\\') || has(name, b'/')
+    has(first, b'\\') || has(name, b'\\') || has(name, b'/') || hides_twice(name)
+}
+
+/// Whether a second decoding would show a point, a slash or a backslash: no name has them, and
+/// two servers in a row may decode twice.
+fn hides_twice(name: &[u8]) -> bool {
+    name.windows(5).any(|five| match five {
+        [b'%', b'2', b'5', high, low] => {
+            matches!(byte_of(*high, *low), Some(b'.' | b'/' | b'\\'))
+        }
+        _ => false,
+    })
 }
 
 /// Whether `segment` has `wanted`, plain or encoded once.
@@ -298,8 +309,8 @@ mod tests {
     fn invalid_names_go_there_too() {
         all(
             "/function/ /function// /function//x /function/x;a/b /function/%66 \
-             /function/x%20/a /function/x%252e/a /function/x:1/a /function/x@y \
-             /function/%c0%ae/a /function/%/a /function/, /function/%252e%252e/a",
+             /function/x%20/a /function/x%2541/a /function/x:1/a /function/x@y \
+             /function/%c0%ae/a /function/%/a /function/, /function/%25/a",
             &Route::Fallback,
         );
         let long = format!("/function/{}", "n".repeat(NAME_BYTES_MAX + 1));
@@ -347,6 +358,15 @@ mod tests {
              /function/%5c/x /function\\x /function%5cx /\\x /%5cx /async-function/a%2fb/c \
              /async-function/a\\ //function/a%2fb //%5cexample.com \
              /function/../%5cexample.com /x/../function/a%2fb /function/../\\example.com",
+            &refuse(),
+        );
+    }
+
+    #[test]
+    fn names_that_hide_something_twice_are_refused() {
+        all(
+            "/function/x%252e/a /function/%252e%252e/system /function/%252E%2e \
+             /function/a%252fb /function/a%255Cb /async-function/%252e%252e/x",
             &refuse(),
         );
     }

@@ -19,8 +19,7 @@ fn status(gateway: &Gateway, method: &str, target: &str, authorization: Option<&
 }
 
 /// Guarded whatever it is: known, unknown, wrong method, odd spelling.
-const GUARDED: [&str; 23] = [
-    "/",
+const GUARDED: [&str; 22] = [
     "/ui/",
     "/ui/index.html",
     "/ui",
@@ -63,6 +62,11 @@ fn check_guard(gateway: &Gateway) {
             }
         }
     }
+    assert_eq!(
+        status(gateway, "GET", "/", None),
+        307,
+        "it only leads to the UI"
+    );
     for target in ["/healthz", "/readyz"] {
         for authorization in [None, Some("Bearer "), Some(wrong.as_str())] {
             assert_eq!(

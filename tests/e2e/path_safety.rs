@@ -41,7 +41,12 @@ const TRAPS: [(&str, &[u16], &[u16]); 62] = [
     ),
     ("/function/one/%2E./%2E./system/functions", &[400], &[400]),
     ("/function/one/.%2e/.%2E/system/functions", &[400], &[400]),
-    ("/function/%252e%252e/system/functions", &[400], &[400]),
+    // No name has a percent sign: a path that nobody routes to a function.
+    (
+        "/function/%252e%252e/system/functions",
+        &[400, 401],
+        &[400, 401],
+    ),
     ("/%2e%2e/system/functions", &[301, 400, 401], &[400, 401]),
     // Encoded slashes and backslashes.
     ("/function/one%2f..%2f..%2fsystem/functions", &[400], &[400]),
@@ -186,37 +191,37 @@ fn send(gateway: &Gateway, method: &str, target: &[u8]) -> Option<Reply> {
     client.reply(method).ok()
 }
 
+/// Every finding at once, so that one rule does not hide another.
 fn check_no_management(gateway: &Gateway) {
+    let mut findings = Vec::new();
     for (target, get, post) in TRAPS {
         for (method, allowed) in [("GET", get), ("POST", post), ("DELETE", post)] {
             let reply = send(gateway, method, target.as_bytes()).unwrap();
-            let text = reply.text();
-            assert!(
-                allowed.contains(&reply.status),
-                "{method} {target}: {} {text}",
-                reply.status
-            );
-            assert!(!text.contains(MARK), "{method} {target} told: {text}");
-            if let Some(location) = reply.header("location") {
-                let wanted = clean(target.split('?').next().unwrap());
-                assert!(location.starts_with(&wanted), "{target}: {location}");
-            }
+            findings.extend(finding(method, target, allowed, &reply));
         }
     }
     for target in ABSOLUTE {
         let reply = send(gateway, "GET", target.as_bytes()).unwrap();
-        let refused = matches!(reply.status, 301 | 307 | 400 | 401);
-        assert!(
-            refused && !reply.text().contains(MARK),
-            "{target}: {reply:?}"
-        );
+        findings.extend(finding("GET", target, &[301, 307, 400, 401], &reply));
     }
     for target in RAW {
         let shown = String::from_utf8_lossy(target);
         if let Some(reply) = send(gateway, "GET", target) {
-            assert!(matches!(reply.status, 400 | 401), "{shown:?}: {reply:?}");
+            findings.extend(finding("GET", &shown, &[400, 401], &reply));
         }
     }
+    assert!(findings.is_empty(), "\n{}", findings.join("\n"));
+}
+
+fn finding(method: &str, target: &str, allowed: &[u16], reply: &Reply) -> Option<String> {
+    let text = reply.text();
+    let location = reply.header("location").unwrap_or_default();
+    let path = target.strip_prefix("http://gateway.test").unwrap_or(target);
+    let wanted = clean(path.split('?').next().unwrap_or_default());
+    let elsewhere = !location.is_empty() && location != "/ui/" && !location.starts_with(&wanted);
+    let wrong = !allowed.contains(&reply.status) || text.contains(MARK) || elsewhere;
+    let status = reply.status;
+    wrong.then(|| format!("{method} {target}: {status} {location} {}", text.trim()))
 }
 
 #[test]

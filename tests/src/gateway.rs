@@ -69,12 +69,34 @@ impl Gateway {
         gateway
     }
 
-    /// Starts in front of a provider, with its credentials if it has any.
+    /// Starts in front of a provider, with its credentials if it has any, and waits until the
+    /// gateway knows the functions that are there.
     #[must_use]
     pub fn behind(provider: &Provider, settings: &[(&str, &str)]) -> Self {
         let mut gateway = Self::prepare_behind(provider, settings);
         gateway.launch("/readyz");
+        gateway.await_functions(provider.functions());
         gateway
+    }
+
+    /// As [`Gateway::behind`], but waits for nothing but `/readyz`.
+    #[must_use]
+    pub fn behind_ready(provider: &Provider, settings: &[(&str, &str)]) -> Self {
+        let mut gateway = Self::prepare_behind(provider, settings);
+        gateway.launch("/readyz");
+        gateway
+    }
+
+    /// Waits until the metrics tell the replicas of this many functions.
+    pub fn await_functions(&self, functions: usize) {
+        let what = format!("{functions} functions to be known");
+        eventually(&what, Duration::from_secs(30), || {
+            let page = self.metrics_text();
+            let known = page
+                .lines()
+                .filter(|line| line.starts_with("gateway_service_count{"));
+            (known.count() >= functions).then_some(())
+        });
     }
 
     /// As [`Gateway::behind`], but waits only until the gateway itself is healthy: the provider
@@ -288,6 +310,16 @@ impl Gateway {
         request(self.metrics, "GET", "/metrics", &[], b"")
             .map(|r| r.text())
             .unwrap_or_default()
+    }
+
+    /// Waits until a series has this value: a reply may be read before its call is in the books.
+    pub fn await_metric(&self, series: &str, value: f64) {
+        let until = Instant::now() + Duration::from_secs(12);
+        while self.metric(series) != Some(value) {
+            let page = self.metrics_text();
+            assert!(Instant::now() < until, "{series} is not {value} in\n{page}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// One metric's value by its full series, such as `name{label="value"}`.

@@ -4,6 +4,7 @@
 mod client;
 mod credentials;
 mod deployment;
+mod descriptors;
 mod dns;
 mod echo;
 mod gateway;
@@ -16,6 +17,7 @@ mod wait;
 pub use client::{Client, Reply, request};
 pub use credentials::{Credentials, SecretFolder};
 pub use deployment::Deployment;
+pub use descriptors::raise_descriptor_limit;
 pub use dns::{Dns, DnsVice};
 pub use echo::Echo;
 pub use gateway::{Gateway, binary, vice};

@@ -59,3 +59,49 @@ fn every_setting_is_documented() {
     absent.dedup();
     report(&absent);
 }
+
+/// Whether `a::b::c` is a module of `tests/e2e/` and a test in it, or a module alone.
+fn is_test(path: &str) -> bool {
+    let parts: Vec<&str> = path.split("::").collect();
+    let e2e = top().join("tests/e2e");
+    let file = |parts: &[&str]| {
+        let path = parts.join("/");
+        let text = std::fs::read_to_string(e2e.join(format!("{path}.rs")));
+        text.or_else(|_| std::fs::read_to_string(e2e.join(path).join("mod.rs")))
+    };
+    if file(&parts).is_ok() {
+        return true;
+    }
+    let Some((test, module)) = parts.split_last() else {
+        return false;
+    };
+    file(module).is_ok_and(|text| text.contains(&format!("fn {test}(")))
+}
+
+#[test]
+fn every_trap_names_tests_that_exist() {
+    let compat = std::fs::read_to_string(top().join("docs/COMPAT.md")).unwrap_or_default();
+    let rows = compat.lines().skip_while(|line| *line != "## The traps");
+    let rows = rows.filter(|line| line.starts_with("| ") && !line.starts_with("| #"));
+    let mut wrong = Vec::new();
+    let mut numbers = Vec::new();
+    for row in rows {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        numbers.push(cells[1].to_owned());
+        let tests = cells[4].split('`').skip(1).step_by(2);
+        for test in tests.filter(|test| !test.contains('/')) {
+            if !is_test(test) {
+                wrong.push(format!(
+                    "docs/COMPAT.md: trap {}: there is no {test}",
+                    cells[1]
+                ));
+            }
+        }
+        if cells[4].is_empty() && cells[3] != "not yet" {
+            wrong.push(format!("docs/COMPAT.md: trap {} has no test", cells[1]));
+        }
+    }
+    let wanted: Vec<String> = (1..=52).map(|n| n.to_string()).collect();
+    assert_eq!(numbers, wanted);
+    report(&wrong);
+}

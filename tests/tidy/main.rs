@@ -3,6 +3,7 @@
 mod docs;
 mod files;
 mod layers;
+mod openapi;
 
 use std::path::{Path, PathBuf};
 

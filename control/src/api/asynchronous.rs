@@ -18,16 +18,6 @@ use crate::publish::UNKNOWN;
 use crate::queue::{Call, CallbackUrl, Cancelled, JobId, Millis, QueueError, lines, map};
 use crate::wire::JobDocument;
 
-/// Whether a request is one that callers of functions make: open, as `/function/…` is.
-pub(super) fn is_open(method: &Method, path: &str) -> bool {
-    let Some(behind) = path.strip_prefix(PREFIX) else {
-        return false;
-    };
-    let first = behind.split('/').next().unwrap_or_default();
-    // A function may have a name that looks like a job's: to POST it is a function.
-    !first.is_empty() && (*method == Method::POST || JobId::parse(first).is_none())
-}
-
 /// Every method of `/async-function/…`: what it means depends on what the name looks like, and
 /// the path must not be decoded on its way to the function.
 pub(super) async fn route(
@@ -225,28 +215,3 @@ fn not_allowed(methods: &'static str, uri: &Uri) -> Response {
 }
 
 const PREFIX: &str = "/async-function/";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn callers_need_no_credentials_and_those_who_ask_for_jobs_do() {
-        let job = format!("/async-function/{}", "a".repeat(32));
-        for (method, path, open) in [
-            (Method::POST, "/async-function/cat", true),
-            (Method::POST, "/async-function/cat.ns/x?y", true),
-            (Method::POST, job.as_str(), true),
-            (Method::GET, "/async-function/cat", true),
-            (Method::GET, job.as_str(), false),
-            (Method::DELETE, job.as_str(), false),
-            (Method::GET, &format!("{job}/result"), false),
-            (Method::GET, "/async-function/", false),
-            (Method::GET, "/async-function", false),
-            (Method::POST, "/async-function", false),
-            (Method::POST, "/system/async-calls", false),
-        ] {
-            assert_eq!(is_open(&method, path), open, "{method} {path}");
-        }
-    }
-}

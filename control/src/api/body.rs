@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
+use http::StatusCode;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::error::ApiError;
@@ -16,9 +17,10 @@ impl<S: Sync> FromRequest<S> for Document {
     async fn from_request(request: Request<Body>, _: &S) -> Result<Self, ApiError> {
         match Limited::new(request.into_body(), BYTES_MAX).collect().await {
             Ok(body) => Ok(Self(body.to_bytes())),
-            Err(error) if error.is::<LengthLimitError>() => Err(ApiError::bad_request(format!(
-                "the body is over its limit of {BYTES_MAX} bytes"
-            ))),
+            Err(error) if error.is::<LengthLimitError>() => Err(ApiError::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("the body is over its limit of {BYTES_MAX} bytes"),
+            )),
             Err(_) => Err(ApiError::bad_request("the body did not arrive whole")),
         }
     }

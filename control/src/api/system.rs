@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use http::header::AUTHORIZATION;
-use http::{HeaderMap, Method, Uri};
+use http::{Method, Uri};
 
 use super::body::Document;
 use super::functions::order;
@@ -26,14 +25,9 @@ pub(super) async fn secrets(
 }
 
 /// The query passes on as it came: of a repeated parameter the provider takes the last one.
-pub(super) async fn logs(
-    State(api): State<Arc<Api>>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<LogStream, ApiError> {
+pub(super) async fn logs(State(api): State<Arc<Api>>, uri: Uri) -> Result<LogStream, ApiError> {
     let request = LogRequest {
         query: uri.query().unwrap_or_default().to_owned(),
-        authorization: headers.get(AUTHORIZATION).cloned(),
     };
     Ok(api.provider.logs(request).await?)
 }

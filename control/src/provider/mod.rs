@@ -16,7 +16,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::HeaderValue;
 use ringway_proxy::{Address, FunctionId, Settings};
 
 use crate::queue::Queueing;
@@ -82,7 +81,8 @@ pub trait Provider: Send + Sync {
     /// Callers of `function` wait and there is no endpoint. Must not block.
     fn wanted(&self, function: FunctionId);
 
-    /// A call was answered that `function` has no replica after all. Must not block.
+    /// A call was answered by another server that `function` has no replica after all, and its
+    /// callers wait until the observer hears of it again. Must not block.
     fn unready(&self, function: FunctionId);
 }
 
@@ -172,8 +172,6 @@ pub enum Verb {
 pub struct LogRequest {
     /// The query as the client wrote it; of a repeated parameter the last one counts.
     pub query: String,
-    /// The client's own `Authorization`.
-    pub authorization: Option<HeaderValue>,
 }
 
 impl Order {

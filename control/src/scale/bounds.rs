@@ -26,7 +26,7 @@ impl Bounds {
         Self {
             min: label("min").unwrap_or(MIN),
             max: label("max").unwrap_or(MAX),
-            factor: label("factor").map_or(FACTOR, |factor| factor.min(100)),
+            factor: label("factor").filter(|f| *f <= 100).unwrap_or(FACTOR),
         }
     }
 
@@ -72,7 +72,7 @@ mod tests {
             default
         );
         assert_eq!(bounds(&[("min", "2"), ("max", "20")]).max, 20);
-        assert_eq!(bounds(&[("factor", "250")]).factor, 100);
+        assert_eq!(bounds(&[("factor", "250")]).factor, 10);
     }
 
     #[test]

@@ -25,9 +25,8 @@ impl Demand for Wishes {
         let _ = self.0.try_send(Wish::Wanted(function.clone()));
     }
 
-    fn unready(&self, function: &FunctionId) {
-        // The next such reply says the same.
-        let _ = self.0.try_send(Wish::Unready(function.clone()));
+    fn unready(&self, function: &FunctionId) -> bool {
+        self.0.try_send(Wish::Unready(function.clone())).is_ok()
     }
 }
 

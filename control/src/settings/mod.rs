@@ -17,6 +17,9 @@ mod shape;
 mod surroundings;
 mod url;
 
+#[cfg(test)]
+mod tests;
+
 pub use asynchronous::AsyncSettings;
 pub use credentials::{Credentials, Login};
 pub use error::SettingError;

@@ -20,7 +20,7 @@ use crate::shard::conn::Conn;
 use crate::shard::exchange::Request;
 use crate::shard::first::first;
 use crate::shard::io::{Peek, Side};
-use crate::shard::plan::Plan;
+use crate::shard::plan::{Plan, Target};
 use crate::shard::pump::{Fault, Pump, Way};
 use crate::shard::reply_head::{ReplyHead, understand};
 use crate::shard::timer::{Act, Slot};
@@ -143,9 +143,9 @@ impl Try<'_> {
             let deadline = deadline.unwrap_or(self.conn.shard.config.upstream_timeout);
             self.conn
                 .deadline(Slot::Down, Some(deadline), Act::EndUpstream);
-            self.conn
-                .deadline(Slot::Watch, Some(ABORT_WATCH_AFTER), Act::Wake);
         }
+        self.conn
+            .deadline(Slot::Watch, Some(ABORT_WATCH_AFTER), Act::Wake);
     }
 
     /// The request's way, for a request that is still coming in.
@@ -276,7 +276,7 @@ impl Try<'_> {
             }
         };
         self.head_seen.set(true);
-        for slot in [Slot::Down, Slot::Watch, Slot::Continue] {
+        for slot in [Slot::Down, Slot::Continue] {
             self.conn.alarm.clear(slot);
         }
         buf.consume(len);
@@ -371,12 +371,13 @@ impl Try<'_> {
             up_done = up_done || up.as_mut().poll(cx).is_ready();
             down_done = down_done || down.as_mut().poll(cx).is_ready();
             if down_done && up_done {
+                self.conn.alarm.clear(Slot::Watch);
                 return Poll::Ready(());
             }
             if self.conn.alarm.take_expired(Slot::Continue) {
                 self.tell_continue();
             }
-            if self.conn.alarm.take_expired(Slot::Watch) && self.is_watching() {
+            if self.conn.alarm.take_expired(Slot::Watch) && self.sent.get() {
                 // An old exchange: from now on the kernel tells when the client stirs. This
                 // future may be dropped at any time, it takes nothing from the socket.
                 if self.half_closed.get() {
@@ -397,8 +398,11 @@ impl Try<'_> {
         .await;
     }
 
-    fn is_watching(&self) -> bool {
-        self.sent.get() && !self.head_seen.get()
+    /// Whether the end of the client's sending side says that it has left. Who asks the control
+    /// plane does not half-close, and a followed log may be silent for hours.
+    fn heeds_end(&self) -> bool {
+        self.conn.shard.config.half_close == HalfClose::Abort
+            || matches!(self.plan.target, Target::Control)
     }
 
     fn look_at_client(&self) {
@@ -410,7 +414,7 @@ impl Try<'_> {
             // A half-closed client may wait for its answer; only a reset says that it is gone.
             Peek::Ended => {
                 self.half_closed.set(true);
-                self.conn.shard.config.half_close == HalfClose::Abort || self.conn.sock.is_dead()
+                self.heeds_end() || self.conn.sock.is_dead()
             }
         };
         if gone {

@@ -30,6 +30,8 @@ pub(crate) struct Call<'a> {
     /// The reply was cut short.
     pub(crate) cut: Cell<bool>,
     start_micros: u64,
+    /// When the function had the call: a wait for its first replica is not the function's time.
+    sent_micros: Cell<u64>,
 }
 
 impl<'a> Call<'a> {
@@ -65,20 +67,29 @@ impl<'a> Call<'a> {
             has_turn: Cell::new(false),
             cut: Cell::new(false),
             start_micros: plan.stamp.start_micros,
+            sent_micros: Cell::new(plan.stamp.start_micros),
         })
+    }
+}
+
+impl Call<'_> {
+    /// The wait for a replica is over.
+    pub(crate) fn begin_again(&self) {
+        self.sent_micros.set(self.conn.shard.clock.read_micros());
     }
 }
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
         let shard = self.conn.shard;
-        let micros = shard.clock.read_micros().saturating_sub(self.start_micros);
+        let now = shard.clock.read_micros();
+        let micros = now.saturating_sub(self.start_micros);
         let status = self.status.get();
         shard.counters.inflight.sub(1);
         if let Some(function) = &self.function {
             let counters = function.shared.counters.shard(shard.index);
             counters.inflight.sub(1);
-            counters.ended(status, micros);
+            counters.ended(status, now.saturating_sub(self.sent_micros.get()));
             if self.limited {
                 function.shared.inflight.fetch_sub(1, Ordering::Relaxed);
             }

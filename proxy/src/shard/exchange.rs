@@ -19,7 +19,7 @@ use crate::shard::conclusion::Outcome;
 use crate::shard::conn::{After, Conn};
 use crate::shard::first::{First, first};
 use crate::shard::plan::{Local, Plan, Target, plan};
-use crate::shard::turn::{Queueing, turn};
+use crate::shard::turn::{Queueing, Turn, turn};
 use crate::shard::upstream::{Unreachable, Upstream};
 use crate::shard::{answer, tunnel};
 use crate::table::Retry;
@@ -92,12 +92,14 @@ async fn forward(conn: &Conn, plan: &mut Plan, request: &mut Request) -> After {
         } else {
             Queueing::Past
         };
-        if let Err(failure) = turn(conn, plan, queueing).await {
-            let Some(failure) = failure else {
-                return After::Close;
-            };
-            call.status.set(failure.said().status);
-            return fail(conn, plan, request, failure).await;
+        match turn(conn, plan, queueing).await {
+            Ok(Turn::AtOnce) => {}
+            Ok(Turn::Waited) => call.begin_again(),
+            Err(None) => return After::Close,
+            Err(Some(failure)) => {
+                call.status.set(failure.said().status);
+                return fail(conn, plan, request, failure).await;
+            }
         }
         call.has_turn.set(true);
         let may_retry = tries < RETRIES_MAX && retries_allowed(plan);

@@ -105,7 +105,7 @@ pub(crate) async fn listen(shard: &'static Shard, bell: UnixStream) {
         shard.park.table_moved(shard.clock.now(), |id| {
             let function = table.function(id)?;
             ask_for_endpoint(shard, function);
-            Some(function.endpoints.len())
+            Some(function.open_endpoints())
         });
         if shard.inbox.is_draining() && !shard.draining.replace(true) {
             super::accept::begin_drain(shard);

@@ -2,12 +2,15 @@
 //!
 //! Synchronous and without allocation, like [`plan`](super::plan) for requests.
 
+use std::sync::atomic::Ordering;
+
 use crate::http::forward::{self, ToClient};
 use crate::http::{
     BodyCursor, Framing, Refusal, ResponseHead, Trailers, Version, parse_response, response_slots,
 };
 use crate::shard::Shard;
 use crate::shard::plan::Plan;
+use crate::table::{Forward, FunctionRef};
 
 /// What a reply head led to; its rewritten form is in the shard's scratch.
 pub(crate) enum ReplyHead {
@@ -94,14 +97,18 @@ pub(crate) fn understand(
     }))
 }
 
-/// Tells the control plane when a provider says that it has no replica of the function.
+/// Tells the control plane when a provider says that it has no replica of the function; until it
+/// has found out, callers wait for what it finds.
 #[cold]
 fn look_for_unready(shard: &Shard, plan: &Plan, head: &ResponseHead<'_, '_>) {
-    let Some(function) = plan.function().filter(|f| !f.is_catch_all()) else {
+    let through_a_provider =
+        |f: &&FunctionRef| !f.is_catch_all() && matches!(f.forward, Forward::Kept { .. });
+    let Some(function) = plan.function().filter(through_a_provider) else {
         return;
     };
     if head.is_internal() && function.shared.tells_unready(shard.clock.now()) {
-        shard.demand.unready(&function.id);
+        let found_out = shard.demand.unready(&function.id);
+        function.doubted.store(found_out, Ordering::Relaxed);
     }
 }
 

@@ -24,25 +24,35 @@ pub(crate) enum Queueing {
     Past,
 }
 
-/// Waits until the request may be sent. `Err(None)` when the client left meanwhile.
+/// How a caller came to its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Nothing was in its way.
+    AtOnce,
+    /// It had to wait.
+    Waited,
+}
+
+/// Waits until the request may be sent; says whether it had to wait. `Err(None)` when the client
+/// left meanwhile.
 pub(crate) async fn turn(
     conn: &Conn,
     plan: &mut Plan,
     queueing: Queueing,
-) -> Result<(), Option<Failure>> {
+) -> Result<Turn, Option<Failure>> {
     let shard = conn.shard;
     if may_go(shard, plan, queueing) {
-        return Ok(());
+        return Ok(Turn::AtOnce);
     }
     // From here on by the newest table: the bell announces every later one.
     if !plan.refresh(shard) {
         return Err(Some(Failure::Deleted));
     }
     if may_go(shard, plan, queueing) {
-        return Ok(());
+        return Ok(Turn::AtOnce);
     }
     let Some(function) = plan.function() else {
-        return Ok(());
+        return Ok(Turn::AtOnce);
     };
     if function.is_catch_all() {
         // Nobody could be told which of the unknown names is wanted.
@@ -68,19 +78,18 @@ pub(crate) async fn turn(
         if waited == Waited::TimedOut {
             return Err(Some(Failure::NoReplica));
         }
-        if plan.function().is_none_or(|f| !f.endpoints.is_empty()) {
+        if plan.function().is_none_or(|f| f.open_endpoints() > 0) {
             break;
         }
     }
     place.leave_for_call();
     conn.alarm.reset();
-    Ok(())
+    Ok(Turn::Waited)
 }
 
 fn may_go(shard: &Shard, plan: &Plan, queueing: Queueing) -> bool {
     plan.function().is_none_or(|function| {
-        !function.endpoints.is_empty()
-            && (queueing == Queueing::Past || !has_queue(shard, function))
+        function.open_endpoints() > 0 && (queueing == Queueing::Past || !has_queue(shard, function))
     })
 }
 

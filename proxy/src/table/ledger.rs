@@ -71,6 +71,10 @@ impl Ledger {
             }
             None => Arc::new(FunctionShared::new(shards)),
         };
+        if endpoints.is_empty() {
+            // It was found out: the next such word is news.
+            shared.forget_unready();
+        }
         Row {
             bare_alias: spec.bare_alias,
             function: Arc::new(Function::new(spec, endpoints, shared)),

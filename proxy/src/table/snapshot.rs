@@ -45,6 +45,9 @@ pub struct Function {
     pub(crate) settings: Settings,
     /// Set once the [`Demand`](crate::Demand) callback was told of this row.
     pub(crate) demanded: AtomicBool,
+    /// Set while the control plane finds out whether its provider has a replica after all; the
+    /// next row answers that.
+    pub(crate) doubted: AtomicBool,
     /// State that outlives this row: counters and the in-flight count.
     pub(crate) shared: Arc<FunctionShared>,
 }
@@ -67,6 +70,11 @@ impl FunctionShared {
             inflight: AtomicU32::new(0),
             unready_after: AtomicU64::new(0),
         }
+    }
+
+    /// Lets the next word of a provider that it has no replica be told at once.
+    pub(super) fn forget_unready(&self) {
+        self.unready_after.store(0, Ordering::Relaxed);
     }
 
     /// Whether it is time to tell that a provider has no replica, over all shards; yes says that
@@ -226,6 +234,14 @@ impl Deref for FunctionRef {
 }
 
 impl Function {
+    /// Endpoints that calls may go to now; 0 parks them.
+    pub(crate) fn open_endpoints(&self) -> usize {
+        if self.doubted.load(Ordering::Relaxed) {
+            return 0;
+        }
+        self.endpoints.len()
+    }
+
     pub(crate) fn new(
         spec: FunctionSpec,
         endpoints: Box<[Endpoint]>,
@@ -238,6 +254,7 @@ impl Function {
             endpoints,
             settings: spec.settings,
             demanded: AtomicBool::new(false),
+            doubted: AtomicBool::new(false),
             shared,
         }
     }
@@ -258,5 +275,7 @@ mod tests {
         assert!(!shared.tells_unready(240));
         assert!(!shared.tells_unready(499));
         assert!(shared.tells_unready(10_000));
+        shared.forget_unready();
+        assert!(shared.tells_unready(10_001));
     }
 }

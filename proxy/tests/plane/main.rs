@@ -43,8 +43,10 @@ impl Demand for Teller {
         let _ = self.0.send(Told::Wanted(function.name.to_string()));
     }
 
-    fn unready(&self, function: &FunctionId) {
+    /// Promises to find out about functions whose name says so.
+    fn unready(&self, function: &FunctionId) -> bool {
         let _ = self.0.send(Told::Unready(function.name.to_string()));
+        function.name.as_str().starts_with("doubted")
     }
 }
 
@@ -130,6 +132,14 @@ fn spec(name: &str, addresses: &[SocketAddr]) -> FunctionSpec {
         forward: Forward::Trimmed,
         endpoints: addresses.iter().copied().map(Address::Tcp).collect(),
         settings: Settings::default(),
+    }
+}
+
+/// The same behind a provider.
+fn kept(name: &str, provider: SocketAddr) -> FunctionSpec {
+    FunctionSpec {
+        forward: Forward::Kept { prefix: "".into() },
+        ..spec(name, &[provider])
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where calls go, and which path they have there.
 
+use std::io::Read;
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,7 +8,7 @@ use std::time::Instant;
 use ringway_proxy::limits::UNREADY_EVERY;
 use ringway_proxy::{Change, Forward, FunctionSpec};
 
-use crate::{Told, body, each_driver, eventually, function, line, ok, spec};
+use crate::{Told, body, each_driver, eventually, function, kept, line, ok, spec};
 
 #[test]
 fn a_provider_gets_the_path_as_it_was_sent() {
@@ -80,15 +81,22 @@ fn a_provider_without_a_replica_is_told_of() {
         x-openfaas-internal: faas-netes\r\n\r\nno";
     each_driver(|plane| {
         let provider = function(|head| match line(head) {
-            "GET /own HTTP/1.1" => REPLY.replace("x-openfaas-internal", "x-other"),
-            "GET /500 HTTP/1.1" => REPLY.replace("503", "500"),
+            "GET /function/f/own HTTP/1.1" => REPLY.replace("x-openfaas-internal", "x-other"),
+            "GET /function/f/500 HTTP/1.1" => REPLY.replace("503", "500"),
             _ => REPLY.to_owned(),
         });
         plane.publisher.publish([
-            Change::Put(spec("f", &[provider])),
-            Change::PutUnknown(spec("any", &[provider])),
+            Change::Put(kept("f", provider)),
+            // Without a provider in between the word is the function's own.
+            Change::Put(spec("direct", &[provider])),
+            Change::PutUnknown(kept("any", provider)),
         ]);
-        for quiet in ["/function/f/own", "/function/f/500", "/function/other"] {
+        for quiet in [
+            "/function/f/own",
+            "/function/f/500",
+            "/function/other",
+            "/function/direct",
+        ] {
             plane.call(&format!("GET {quiet}"), "");
         }
         assert!(plane.told.try_recv().is_err());
@@ -111,6 +119,47 @@ fn a_provider_without_a_replica_is_told_of() {
             plane.call("GET /function/f", "");
             plane.told.try_recv() == Ok(Told::Unready("f".into()))
         });
+    });
+}
+
+/// Until somebody has found out, callers wait for what is found.
+#[test]
+fn callers_of_a_doubted_function_wait_for_its_next_row() {
+    each_driver(|plane| {
+        let none = "HTTP/1.1 503 none\r\nContent-Length: 0\r\nX-OpenFaaS-Internal: proxy\r\n\r\n";
+        let empty = function(move |_| none.to_owned());
+        let good = function(|head| ok(line(head)));
+        for found in ["doubted-and-moved", "doubted-and-gone"] {
+            plane.publisher.publish([Change::Put(kept(found, empty))]);
+            let target = format!("GET /function/{found}");
+            assert!(plane.call(&target, "").starts_with("HTTP/1.1 503"));
+            assert_eq!(plane.told.recv().unwrap(), Told::Unready(found.into()));
+            let mut waiting = plane.begin(&target, "");
+            eventually("a parked caller", || {
+                plane.gateway.metrics().shards[0].parked == 1
+            });
+            // A table that moves for another function's sake answers nothing.
+            plane.publisher.publish([Change::Put(kept("other", good))]);
+            assert!(
+                plane
+                    .call("GET /function/other", "")
+                    .starts_with("HTTP/1.1 200")
+            );
+            assert_eq!(plane.gateway.metrics().shards[0].parked, 1);
+            let (change, status) = if found.ends_with("gone") {
+                (Change::Remove(kept(found, good).id), "HTTP/1.1 404")
+            } else {
+                (Change::Put(kept(found, good)), "HTTP/1.1 200")
+            };
+            plane.publisher.publish([change]);
+            let mut reply = String::new();
+            waiting.read_to_string(&mut reply).unwrap();
+            assert!(reply.starts_with(status), "{found}: {reply}");
+            assert!(
+                plane.told.try_recv().is_err(),
+                "nobody is asked for a replica"
+            );
+        }
     });
 }
 

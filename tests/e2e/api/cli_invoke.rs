@@ -92,12 +92,9 @@ fn both_names_are_one_series(stage: &Stage) {
             "{target}"
         );
     }
-    let of = |labels: &str| {
-        let series = format!("gateway_function_invocation_total{{{labels}}}");
-        stage.gateway.metric(&series)
-    };
-    let calls = of(r#"function_name="figlet.openfaas-fn",code="200""#);
-    assert_eq!(calls, Some(3.0), "{}", stage.gateway.metrics_text());
+    let labels = r#"function_name="figlet.openfaas-fn",code="200""#;
+    let series = format!("gateway_function_invocation_total{{{labels}}}");
+    stage.gateway.await_metric(&series, 3.0);
     assert!(
         !stage
             .gateway

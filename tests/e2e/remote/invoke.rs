@@ -205,3 +205,24 @@ fn one_behind_a_double_slash_is_the_same_for_provider_and_gateway() {
         "{reply:?} ({forwarded} forwarded)"
     );
 }
+
+/// The answer is on its way while the gateway still sends the body, which then has no reader.
+#[test]
+fn an_answer_that_does_not_wait_for_the_body_arrives() {
+    let (provider, gateway) = start(&[]);
+    let refusal = Answer::text(413, "too much\n");
+    provider.script("/function/one/early", Vice::Early(refusal));
+    let mut wrong = Vec::new();
+    for size in [20_000, 200_000, 3_000_000] {
+        let body = vec![b'x'; size];
+        for _ in 0..20 {
+            let reply = request(gateway.address, "POST", "/function/one/early", &[], &body);
+            let got = reply.map(|r| (r.status, r.text()));
+            if !got.as_ref().is_ok_and(|(status, _)| *status == 413) {
+                wrong.push(format!("{size} bytes: {got:?}"));
+            }
+        }
+    }
+    let shown = wrong.iter().take(5).cloned().collect::<Vec<_>>().join("\n");
+    assert!(wrong.is_empty(), "{} of them:\n{shown}", wrong.len());
+}

@@ -22,14 +22,16 @@ fn invocations_have_openfaas_names_labels_and_buckets() {
     for _ in 0..3 {
         assert_eq!(gateway.call("GET", "/function/one/x", b"").status, 200);
     }
-    provider.script("/function/one/bad", Vice::Answer(Answer::status(500)));
+    provider.script(
+        "/function/one.openfaas-fn/bad",
+        Vice::Answer(Answer::status(500)),
+    );
     assert_eq!(
         gateway
             .call("GET", "/function/one.openfaas-fn/bad", b"")
             .status,
         500
     );
-    let page = gateway.metrics_text();
     for (series, value) in [
         (
             format!("gateway_function_invocation_total{{{ONE},code=\"200\"}}"),
@@ -49,8 +51,9 @@ fn invocations_have_openfaas_names_labels_and_buckets() {
             3.0,
         ),
     ] {
-        assert_eq!(gateway.metric(&series), Some(value), "{series} in\n{page}");
+        gateway.await_metric(&series, value);
     }
+    let page = gateway.metrics_text();
     let prefix = format!("gateway_functions_seconds_bucket{{{ONE},code=\"200\",le=\"");
     let bounds: Vec<&str> = page
         .lines()
@@ -90,9 +93,7 @@ fn replicas_wanted_and_ready_are_two_gauges() {
             0.0,
         ),
     ] {
-        eventually(&series, Duration::from_secs(12), || {
-            (gateway.metric(&series) == Some(value)).then_some(())
-        });
+        gateway.await_metric(&series, value);
     }
 }
 

@@ -1,8 +1,8 @@
 //! Names and namespaces: sent wherever a provider may look for them, never as something else.
 
+use ringway_tests::Gateway;
 use ringway_tests::provider::{Kind, Options, Provider, Readiness};
 use ringway_tests::server::Seen;
-use ringway_tests::{Gateway, eventually};
 use serde_json::{Value, json};
 
 fn start(kind: Kind) -> (Provider, Gateway) {
@@ -149,14 +149,15 @@ fn a_namespace_of_the_url_is_one_parameter_whatever_is_in_it() {
 #[test]
 fn functions_of_other_namespaces_are_woken_where_they_are() {
     for kind in [Kind::Netes, Kind::Faasd] {
-        let (provider, gateway) = start(kind);
         let namespace = if kind == Kind::Netes {
             "openfaas-fn"
         } else {
             "dev"
         };
+        let provider = Provider::start(kind);
         let document = json!({"service": "one", "namespace": namespace, "image": "i"});
         provider.add_document(&document, Readiness::AtOnce, 0);
+        let gateway = Gateway::behind(&provider, &[]);
         let reply = gateway.call("GET", &format!("/function/one.{namespace}/x"), b"");
         assert_eq!(reply.status, 200, "{kind:?}: {}", reply.text());
         let scaled = provider.requests("POST /system/scale-function/one");
@@ -197,8 +198,6 @@ fn every_namespace_of_the_provider_is_watched() {
     provider.add("one", Readiness::AtOnce);
     for name in ["one.openfaas-fn", "two.dev"] {
         let series = format!("gateway_service_count{{function_name=\"{name}\"}}");
-        eventually(&series, std::time::Duration::from_secs(12), || {
-            (gateway.metric(&series) == Some(1.0)).then_some(())
-        });
+        gateway.await_metric(&series, 1.0);
     }
 }

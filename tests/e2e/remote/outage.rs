@@ -243,3 +243,25 @@ fn a_gateway_starts_before_its_provider() {
     });
     assert_eq!(gateway.call("GET", "/function/one/x", b"").status, 200);
 }
+
+/// A gateway that is ready knows its functions: none of their calls counts as one of an unknown
+/// name, and none at zero is passed to a provider that has nobody to answer.
+#[test]
+fn ready_means_that_the_functions_are_known() {
+    let provider = Provider::with(Options::of(Kind::Netes).with_zero());
+    provider.add("one", Readiness::AtOnce);
+    let document = serde_json::json!({"service": "zero", "image": "i"});
+    provider.add_document(&document, Readiness::AtOnce, 0);
+    provider.script(
+        "GET /system/functions",
+        Vice::Late(Duration::from_millis(500)),
+    );
+    let gateway = Gateway::behind_ready(&provider, &[]);
+    assert_eq!(gateway.call("GET", "/function/zero/x", b"").status, 200);
+    assert_eq!(gateway.call("GET", "/function/one/x", b"").status, 200);
+    for name in ["zero", "one"] {
+        let labels = format!("function_name=\"{name}.openfaas-fn\",code=\"200\"");
+        let series = format!("gateway_function_invocation_total{{{labels}}}");
+        gateway.await_metric(&series, 1.0);
+    }
+}

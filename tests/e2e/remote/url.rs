@@ -112,12 +112,7 @@ fn an_empty_default_namespace_is_the_usual_one() {
         assert_eq!(gateway.call("GET", target, b"").status, 200);
     }
     let series = r#"gateway_function_invocation_total{function_name="one.openfaas-fn",code="200"}"#;
-    assert_eq!(
-        gateway.metric(series),
-        Some(2.0),
-        "{}",
-        gateway.metrics_text()
-    );
+    gateway.await_metric(series, 2.0);
 }
 
 #[test]

@@ -113,6 +113,12 @@ impl Provider {
         }
     }
 
+    /// How many functions it has.
+    #[must_use]
+    pub fn functions(&self) -> usize {
+        self.world.state().functions.len()
+    }
+
     /// Takes a function of the default namespace away.
     pub fn remove(&self, name: &str) {
         self.world.state().functions.remove(&key(name));

@@ -9,7 +9,7 @@ use super::function::{Function, Readiness};
 use super::kind::{DEFAULT_NAMESPACE, Kind, Options};
 use super::logs::Logs;
 use super::script::Script;
-use crate::server::{Act, App, Seen};
+use crate::server::{Act, Answer, App, Seen, Vice};
 
 /// Namespace and name.
 pub(super) type Key = (String, String);
@@ -57,8 +57,14 @@ impl World {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The request's target without the base path.
+    fn target<'r>(&self, request: &'r Seen) -> Option<&'r str> {
+        let inside = request.target.strip_prefix(self.options.base.as_str());
+        inside.filter(|target| target.starts_with('/'))
+    }
+
     /// The vice for this request, counted.
-    fn vice(&self, request: &Seen, target: &str) -> Option<crate::server::Vice> {
+    fn vice(&self, request: &Seen, target: &str) -> Option<Vice> {
         let mut state = self.state();
         let mut scripts = state.scripts.iter_mut().rev();
         let script = scripts.find(|script| script.means(request, target))?;
@@ -71,14 +77,22 @@ impl World {
 
 impl App for World {
     fn act(&self, request: &Seen) -> Act {
-        let base = self.options.base.as_str();
-        let inside = request.target.strip_prefix(base);
-        let Some(target) = inside.filter(|t| t.starts_with('/')) else {
+        let Some(target) = self.target(request) else {
             return Act::Answer(super::routes::not_found());
         };
         match self.vice(request, target) {
             Some(vice) => vice.act(|| self.route(request, target)),
             None => self.route(request, target),
+        }
+    }
+
+    fn early(&self, request: &Seen) -> Option<Answer> {
+        let target = self.target(request)?;
+        let state = self.state();
+        let mut scripts = state.scripts.iter().rev();
+        match &scripts.find(|script| script.means(request, target))?.vice {
+            Vice::Early(answer) => Some(answer.clone()),
+            _ => None,
         }
     }
 }

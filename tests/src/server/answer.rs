@@ -12,6 +12,12 @@ pub trait App: Send + Sync + 'static {
     /// Called on the server's thread, at once after the request was recorded; called again for
     /// the same request when it said [`Act::Hold`] and [`super::Server::wake`] was called.
     fn act(&self, request: &Seen) -> Act;
+
+    /// An answer that is sent once the head is there, without reading the body; the connection
+    /// then ends with what was not read.
+    fn early(&self, _request: &Seen) -> Option<Answer> {
+        None
+    }
 }
 
 /// What happens next on the connection.

@@ -87,6 +87,11 @@ impl Connection {
         };
         let not_http = || Error::other(format!("{:?}", String::from_utf8_lossy(&head)));
         let mut seen = Seen::parse(&head).ok_or_else(not_http)?;
+        if let Some(answer) = self.shared.app.early(&seen) {
+            self.shared.record(&seen);
+            self.answer(&seen, &answer).await?;
+            return Ok(None);
+        }
         if seen
             .header("expect")
             .is_some_and(|e| e.eq_ignore_ascii_case("100-continue"))

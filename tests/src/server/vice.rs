@@ -17,6 +17,8 @@ pub enum Vice {
     Answer(Answer),
     /// The true answer comes late.
     Late(Duration),
+    /// This answer comes before the body is read, and the connection ends with what was not.
+    Early(Answer),
     /// This answer's head comes, then the stream's pieces.
     Stream(Answer, Stream),
 }
@@ -28,7 +30,7 @@ impl Vice {
             Self::Hold => Act::Hold,
             Self::Close => Act::Close,
             Self::Bytes(bytes) => Act::Bytes(bytes.clone()),
-            Self::Answer(answer) => Act::Answer(answer.clone()),
+            Self::Answer(answer) | Self::Early(answer) => Act::Answer(answer.clone()),
             Self::Stream(head, stream) => Act::Stream(head.clone(), stream.listener()),
             Self::Late(delay) => Act::Later(*delay, Box::new(truth())),
         }

@@ -17,6 +17,7 @@ mod ready;
 mod recipe;
 mod replica;
 mod secrets;
+mod shared;
 mod spawner;
 mod state;
 mod store;

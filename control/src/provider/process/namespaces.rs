@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use parking_lot::RwLock;
 
-use super::provider::{Shared, unwritten};
+use super::shared::{Shared, unwritten};
 use crate::name::{LABEL_RULE, Namespace};
 use crate::provider::{Answer, Invalid, ProviderError, Verb};
 use crate::wire::NamespaceDocument;

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::provider::{Shared, unwritten};
+use super::shared::{Shared, unwritten};
 use super::vault::{NAME_RULE, is_name};
 use crate::provider::{Answer, Invalid, Order, ProviderError, Verb};
 use crate::wire::SecretDocument;

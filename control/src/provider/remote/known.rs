@@ -136,11 +136,12 @@ impl Known {
         })
     }
 
-    /// Takes in how one function stands.
+    /// Takes in how one function stands; the observer hears of it even when nothing changed.
     pub(super) fn present(&self, id: FunctionId, standing: &Standing, ready: u32) {
         let _turn = self.turn.lock();
         let row = self.row(id, standing, ready);
-        self.put(row, false);
+        self.keep(&row);
+        self.tell(vec![Observed::Present(row)]);
     }
 
     /// Has the observer hear of a function again although nothing changed: its waiting callers
@@ -149,7 +150,7 @@ impl Known {
         let _turn = self.turn.lock();
         let row = self.rows.get(id).map(|row| row.clone());
         if let Some(row) = row {
-            self.put(row, true);
+            self.tell(vec![Observed::Present(row)]);
         }
     }
 
@@ -219,12 +220,6 @@ impl Known {
             queueing: Queueing::read(&standing.annotations),
             replicas: standing.replicas,
             ready,
-        }
-    }
-
-    fn put(&self, row: Row, always: bool) {
-        if self.keep(&row) || always {
-            self.tell(vec![Observed::Present(row)]);
         }
     }
 

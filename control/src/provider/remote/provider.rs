@@ -1,13 +1,13 @@
 //! The `remote` provider: the trait's calls, passed on.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use dashmap::DashMap;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use http::Method;
+use http::{Method, StatusCode};
 use ringway_proxy::FunctionId;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
@@ -24,7 +24,7 @@ use crate::provider::{
     Standing, Target, Verb,
 };
 use crate::settings::{ProviderUrl, Settings};
-use crate::wire::{ProviderInfo, VersionInfo};
+use crate::wire::{ProviderInfo, Rows, VersionInfo};
 
 /// A provider behind `functions_provider_url`.
 #[derive(Clone)]
@@ -37,7 +37,6 @@ pub(super) struct Shared {
     pub(super) client: Client,
     /// Where logs come from: the same server, or one of their own.
     logs: Client,
-    logs_are_apart: bool,
     pub(super) url: ProviderUrl,
     pub(super) names: Names,
     pub(super) known: Known,
@@ -49,6 +48,8 @@ pub(super) struct Shared {
     pub(super) waking: DashMap<FunctionId, ()>,
     checking: DashMap<FunctionId, ()>,
     rotation: AtomicUsize,
+    /// Set once the functions were listed.
+    pub(super) heard: AtomicBool,
 }
 
 impl RemoteProvider {
@@ -59,9 +60,9 @@ impl RemoteProvider {
         let timeout = settings.upstream_timeout;
         let login = settings.credentials.clone();
         let logs_url = settings.logs_provider_url.clone();
-        let logs_are_apart = logs_url.as_ref().is_some_and(|logs| *logs != url);
-        // Another server for logs gets the client's own credentials, never the gateway's.
-        let logs_login = login.clone().filter(|_| !logs_are_apart);
+        // Another server for logs gets no credentials: they open the whole installation.
+        let apart = logs_url.as_ref().is_some_and(|logs| *logs != url);
+        let logs_login = login.clone().filter(|_| !apart);
         let direct = settings.direct.as_ref().map(|direct| {
             let direct = Direct::new(names.clone(), &direct.suffix, direct.port);
             Arc::new(direct)
@@ -71,7 +72,6 @@ impl RemoteProvider {
         let shared = Shared {
             client: Client::new(url.clone(), login, timeout),
             logs: Client::new(logs_url.unwrap_or_else(|| url.clone()), logs_login, timeout),
-            logs_are_apart,
             url,
             names,
             known: Known::new(place),
@@ -80,6 +80,7 @@ impl RemoteProvider {
             waking: DashMap::new(),
             checking: DashMap::new(),
             rotation: AtomicUsize::new(0),
+            heard: AtomicBool::new(false),
         };
         Self {
             shared: Arc::new(shared),
@@ -201,8 +202,7 @@ impl Shared {
             "" => "/system/logs".to_owned(),
             query => format!("/system/logs?{query}"),
         };
-        let own = request.authorization.filter(|_| self.logs_are_apart);
-        self.logs.stream(Question::get(&target), own).await
+        self.logs.stream(Question::get(&target)).await
     }
 
     /// Who the provider is; what it does not tell is filled in, since clients read it all.
@@ -235,12 +235,14 @@ impl Shared {
 
     async fn health(&self) -> Result<(), ProviderError> {
         let answer = self.client.ask(Question::get("/healthz")).await?;
-        if answer.status.is_success() {
+        let external = if !answer.status.is_success() {
+            "the provider says that it is not healthy"
+        } else if !self.heard.load(Ordering::Relaxed) {
+            "the provider has not listed its functions yet"
+        } else {
             return Ok(());
-        }
-        Err(ProviderError::Unavailable {
-            external: "the provider says that it is not healthy",
-        })
+        };
+        Err(ProviderError::Unavailable { external })
     }
 }
 
@@ -257,7 +259,14 @@ impl Provider for RemoteProvider {
     fn list(&self, namespace: String) -> Answering<'_> {
         async move {
             let target = format!("/system/functions{}", query(&namespace));
-            self.shared.client.ask(Question::get(&target)).await
+            let answer = self.shared.client.ask(Question::get(&target)).await?;
+            if answer.status == StatusCode::OK && Rows::parse(&answer.body).is_none() {
+                return Err(ProviderError::Unreachable {
+                    external: "lists its functions in a way that cannot be read",
+                    internal: target,
+                });
+            }
+            Ok(answer)
         }
         .boxed()
     }

@@ -116,7 +116,7 @@ impl Shared {
         Ok(false)
     }
 
-    /// Asks how a function stands that a call found without replicas.
+    /// Asks how a function stands, and has the observer hear of it in any case.
     pub(super) async fn check(&self, id: &FunctionId) {
         match self.standing(id).await {
             Ok(Some(standing)) => {
@@ -128,7 +128,10 @@ impl Shared {
                 self.known.changed();
                 self.known.gone(id);
             }
-            Err(error) => tracing::debug!(function = full(id), %error, "not checked"),
+            Err(error) => {
+                tracing::debug!(function = full(id), %error, "not checked");
+                self.known.repeat(id);
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -38,8 +39,9 @@ pub(super) async fn functions(shared: Arc<Shared>) {
                 }
             }
         }
+        let heard = shared.heard.load(Ordering::Relaxed);
         tokio::select! {
-            () = time::sleep(EVERY) => {}
+            () = time::sleep(if heard { EVERY } else { PAUSE_MIN }) => {}
             () = shared.look.notified() => time::sleep_until(began + PAUSE_MIN).await,
         }
     }
@@ -95,6 +97,7 @@ impl Shared {
         for _ in 0..ROUNDS_MAX {
             let lists = self.lists().await?;
             if self.known.lists(lists) {
+                self.heard.store(true, Ordering::Relaxed);
                 self.resolve.notify_one();
                 return Ok(());
             }

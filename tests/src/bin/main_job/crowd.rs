@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ringway_tests::{Client, Deployment, Gateway};
+use ringway_tests::{Client, Deployment, Gateway, raise_descriptor_limit};
 
 use crate::{memory_kib, must};
 
@@ -66,20 +66,4 @@ pub(crate) fn limit() -> Result<String, String> {
         "600 clients, 200 places, 0 errors in {:.1} s",
         started.elapsed().as_secs_f64()
     ))
-}
-
-/// This program holds as many descriptors as the gateway.
-#[expect(unsafe_code, reason = "setrlimit has no safe wrapper in std")]
-fn raise_descriptor_limit() {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: the pointers are to one live struct of the right type.
-    unsafe {
-        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 {
-            limit.rlim_cur = limit.rlim_max;
-            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
-        }
-    }
 }
