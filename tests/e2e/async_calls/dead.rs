@@ -43,7 +43,7 @@ fn a_call_that_always_fails_is_kept_and_its_callback_gets_the_last_reply() {
     assert_eq!(stage.gateway.metric("ringway_async_dead"), Some(1.0));
     // Kept over a restart, and replayed with its body.
     stage.gateway.restart();
-    assert_eq!(dead(&stage), [id.clone()]);
+    assert_eq!(dead(&stage), [id.as_str()]);
     stage.provider.behave();
     stage.provider.server().forget();
     let replay = format!("/system/async-calls/{id}/replay");

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::thread;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -98,14 +99,21 @@ where
 fn run(connection: &Connection, mut inbox: mpsc::Receiver<Box<dyn Order>>) {
     let mut batch: Vec<Box<dyn Order>> = Vec::new();
     let mut failing = false;
+    let mut before = 0;
     while let Some(first) = inbox.blocking_recv() {
         batch.push(first);
+        if before >= CROWD {
+            // Many write at once: the next of them are on their way, and a commit costs the same
+            // with them.
+            thread::sleep(GATHER);
+        }
         while batch.len() < BATCH_MAX {
             match inbox.try_recv() {
                 Ok(order) => batch.push(order),
                 Err(_) => break,
             }
         }
+        before = batch.len();
         let how = commit(connection, &mut batch);
         if let Err(error) = &how
             && !failing
@@ -141,6 +149,10 @@ fn commit(connection: &Connection, batch: &mut [Box<dyn Order>]) -> rusqlite::Re
     ended
 }
 
+/// Orders of a commit from which on the next one waits for more.
+const CROWD: usize = 8;
+/// About as long as the disk takes.
+const GATHER: Duration = Duration::from_micros(200);
 /// Orders that may wait; whoever brings another one waits with it.
 const ORDERS_MAX: usize = 1_024;
 /// Orders of one transaction, each at most a part of a body: 64 MiB in the worst case.
