@@ -5,6 +5,7 @@ use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::provider::{Invalid, ProviderError};
+use crate::queue::QueueError;
 use crate::wire::WireError;
 
 /// Why a call of the API failed.
@@ -50,6 +51,24 @@ impl From<WireError> for ApiError {
 impl From<Invalid> for ApiError {
     fn from(error: Invalid) -> Self {
         Self::bad_request(error.to_string())
+    }
+}
+
+impl From<QueueError> for ApiError {
+    fn from(error: QueueError) -> Self {
+        let external = error.to_string();
+        let (status, internal) = match error {
+            QueueError::Absent(_) => (StatusCode::SERVICE_UNAVAILABLE, None),
+            QueueError::Failed(internal) => (StatusCode::SERVICE_UNAVAILABLE, Some(internal)),
+            QueueError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, None),
+            QueueError::Incomplete => (StatusCode::BAD_REQUEST, None),
+            QueueError::Unsupported(_) => (StatusCode::NOT_IMPLEMENTED, None),
+        };
+        Self {
+            status,
+            external,
+            internal,
+        }
     }
 }
 

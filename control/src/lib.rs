@@ -22,6 +22,7 @@ pub mod name;
 pub mod policy;
 pub mod provider;
 pub mod publish;
+pub mod queue;
 pub mod scale;
 pub mod serve;
 pub mod settings;

@@ -62,6 +62,16 @@ pub fn full(id: &FunctionId) -> String {
     format!("{}.{}", id.name, id.namespace)
 }
 
+/// The function that `name.namespace` names; `None` when it names none.
+#[must_use]
+pub fn parse_full(text: &str) -> Option<FunctionId> {
+    let (name, namespace) = text.rsplit_once('.')?;
+    Some(FunctionId {
+        name: Name::parse(name).ok()?,
+        namespace: Name::parse(namespace).ok()?,
+    })
+}
+
 /// Parses a DNS label (RFC 1123 §2.1).
 ///
 /// # Errors
@@ -110,5 +120,8 @@ mod tests {
             .function("cat")
             .unwrap();
         assert_eq!(full(&id), "cat.openfaas-fn");
+        assert_eq!(parse_full("cat.openfaas-fn"), Some(id));
+        assert_eq!(parse_full("cat"), None);
+        assert_eq!(parse_full("a/b.c"), None);
     }
 }

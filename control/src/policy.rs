@@ -37,6 +37,9 @@ pub fn settings(annotations: &BTreeMap<String, String>) -> Result<Settings, Inva
                 }
                 settings.deadline = Some(deadline);
             }
+            "async-concurrency" => {
+                positive(value).ok_or_else(|| invalid("must be a whole number above 0"))?;
+            }
             "max-inflight" => {
                 settings.inflight_max =
                     Some(positive(value).ok_or_else(|| invalid("must be a whole number above 0"))?)
@@ -60,7 +63,7 @@ pub fn settings(annotations: &BTreeMap<String, String>) -> Result<Settings, Inva
             _ => {
                 return Err(invalid(
                     "is not an annotation of Ringway; those are timeout, max-inflight, \
-                     max-parked, priority and retry",
+                     max-parked, priority, retry and async-concurrency",
                 ));
             }
         }
@@ -144,6 +147,7 @@ mod tests {
             ("com.ringway.max-inflight", "10"),
             ("com.ringway.max-parked", "0"),
             ("com.ringway.priority", "255"),
+            ("com.ringway.async-concurrency", "2"),
             ("com.ringway.retry", "never"),
             ("topic", "x"),
         ]));
@@ -164,6 +168,7 @@ mod tests {
             ("com.ringway.timeout", "soon"),
             ("com.ringway.max-inflight", "0"),
             ("com.ringway.max-inflight", "+1"),
+            ("com.ringway.async-concurrency", "0"),
             ("com.ringway.max-parked", "-1"),
             ("com.ringway.priority", "256"),
             ("com.ringway.retry", "always"),

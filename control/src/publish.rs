@@ -7,14 +7,23 @@ use ringway_proxy::{Change, Forward, FunctionId, FunctionSpec, Publisher, Settin
 
 use crate::name::{self, Namespace};
 use crate::provider::{Observed, Observer, Row, Via};
+use crate::queue::Queueing;
 
 /// Publishes rows, and remembers how many replicas each function has for the gauges.
 pub struct Board {
     publisher: Publisher,
     /// The namespace whose functions have a bare name too.
     namespace: Namespace,
-    /// Replicas wanted and ready.
-    replicas: DashMap<FunctionId, (u32, u32)>,
+    known: DashMap<FunctionId, Known>,
+}
+
+/// What is kept of a row.
+struct Known {
+    /// Replicas wanted.
+    replicas: u32,
+    /// Replicas that take traffic.
+    ready: u32,
+    queueing: Queueing,
 }
 
 /// How many replicas a function has.
@@ -35,35 +44,44 @@ impl Board {
         Self {
             publisher,
             namespace,
-            replicas: DashMap::new(),
+            known: DashMap::new(),
         }
     }
 
     /// How every function stands, by `name.namespace` in order.
     #[must_use]
     pub fn standings(&self) -> Vec<Standing> {
-        let standings = self.replicas.iter().map(|entry| {
-            let (replicas, ready) = *entry.value();
-            Standing {
-                name: name::full(entry.key()),
-                replicas,
-                ready,
-            }
+        let standings = self.known.iter().map(|entry| Standing {
+            name: name::full(entry.key()),
+            replicas: entry.replicas,
+            ready: entry.ready,
         });
         let mut standings: Vec<_> = standings.collect();
         standings.sort_unstable();
         standings
     }
 
+    /// Whether there is such a function.
+    #[must_use]
+    pub fn knows(&self, id: &FunctionId) -> bool {
+        self.known.contains_key(id)
+    }
+
+    /// How queued calls of a function are run, by `name.namespace`; `None` when it is not known.
+    #[must_use]
+    pub fn queueing(&self, full: &str) -> Option<Queueing> {
+        let id = name::parse_full(full)?;
+        Some(self.known.get(&id)?.queueing.clone())
+    }
+
     fn change(&self, observed: Observed) -> Change {
         match observed {
             Observed::Present(row) => {
-                self.replicas
-                    .insert(row.id.clone(), (row.replicas, row.ready));
+                self.known.insert(row.id.clone(), known(&row));
                 Change::Put(spec(row, &self.namespace))
             }
             Observed::Gone(id) => {
-                self.replicas.remove(&id);
+                self.known.remove(&id);
                 Change::Remove(id)
             }
             Observed::Unknown(via) => unknown(via, &self.namespace),
@@ -76,6 +94,18 @@ impl Observer for Board {
         let changes: Vec<Change> = changes.into_iter().map(|c| self.change(c)).collect();
         // Every later request on every shard sees the table when this returns.
         self.publisher.publish(changes);
+    }
+}
+
+fn known(row: &Row) -> Known {
+    let mut queueing = row.queueing.clone();
+    // More calls at once would be refused.
+    let bounds = [queueing.concurrency, row.settings.inflight_max];
+    queueing.concurrency = bounds.into_iter().flatten().min();
+    Known {
+        replicas: row.replicas,
+        ready: row.ready,
+        queueing,
     }
 }
 
@@ -116,6 +146,7 @@ fn unknown(via: Via, namespace: &Namespace) -> Change {
         id,
         via,
         settings: Settings::default(),
+        queueing: Queueing::default(),
         replicas: 0,
         ready: 0,
     };
@@ -140,6 +171,7 @@ mod tests {
                 priority: 7,
                 ..Settings::default()
             },
+            queueing: Queueing::default(),
             replicas: 1,
             ready: 1,
         }

@@ -366,12 +366,16 @@ fn command() -> Command {
     }
 }
 
-/// The `ringway` binary of this build; built if it is not there or not new.
+/// The `ringway` binary of this build, built if it is not there or not new; or the one that
+/// `RINGWAY_TEST_BINARY` names.
 #[must_use]
 pub fn binary() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT
         .get_or_init(|| {
+            if let Some(given) = std::env::var_os("RINGWAY_TEST_BINARY") {
+                return given.into();
+            }
             let mut build = Command::new(env!("CARGO"));
             build.args([
                 "build",
@@ -401,7 +405,8 @@ pub fn vice() -> String {
 }
 
 /// A binary beside the one that runs (which lies in `deps`).
-fn sibling(name: &str) -> PathBuf {
+#[must_use]
+pub fn sibling(name: &str) -> PathBuf {
     let mut path = std::env::current_exe().expect("this program's path");
     path.pop();
     if path.ends_with("deps") {

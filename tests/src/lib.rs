@@ -20,7 +20,7 @@ pub use deployment::Deployment;
 pub use descriptors::raise_descriptor_limit;
 pub use dns::{Dns, DnsVice};
 pub use echo::Echo;
-pub use gateway::{Gateway, binary, vice};
+pub use gateway::{Gateway, binary, sibling, vice};
 pub use port::free_port;
 pub use prometheus::Prometheus;
 pub use wait::eventually;

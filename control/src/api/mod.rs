@@ -4,6 +4,7 @@
 //! explicit list of exceptions: a route that is forgotten here is guarded, not open.
 
 mod answer;
+mod asynchronous;
 mod auth;
 mod body;
 mod calls;
@@ -11,6 +12,7 @@ mod counts;
 mod functions;
 mod health;
 mod info;
+mod jobs;
 mod query;
 mod router;
 mod scale;

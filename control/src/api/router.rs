@@ -7,15 +7,16 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{any, delete, get, post};
 use http::{Method, StatusCode, Uri};
 
 use super::counts::Counts;
-use super::{auth, calls, functions, health, info, scale, system, ui};
+use super::{asynchronous, auth, calls, functions, health, info, jobs, scale, system, ui};
 use crate::error::ApiError;
 use crate::metrics::Facts;
 use crate::name::Namespace;
 use crate::provider::Provider;
+use crate::queue::{Desk, Guard};
 use crate::settings::Login;
 use crate::unread;
 
@@ -31,6 +32,12 @@ pub struct Api {
     pub namespace: Namespace,
     /// Most replicas that calls and alerts may ask for.
     pub replicas_max: Option<u32>,
+    /// Where the queue of asynchronous calls is.
+    pub desk: Arc<Desk>,
+    /// Whether asynchronous calls of functions that do not exist are queued.
+    pub accept_unknown: bool,
+    /// Where replies of asynchronous calls may be delivered to.
+    pub guard: Guard,
     /// What the metrics page tells, and whether the gateway drains.
     pub facts: Arc<Facts>,
 }
@@ -73,6 +80,15 @@ pub fn router(api: Arc<Api>) -> Router {
                 .delete(system::namespace),
         )
         .route("/system/telemetry", get(system::telemetry))
+        .route("/async-function/{*rest}", any(asynchronous::route))
+        .route("/async-function", get(jobs::list))
+        .route(
+            "/system/async-calls",
+            get(jobs::list).delete(jobs::purge_all),
+        )
+        .route("/system/async-calls/replay", post(jobs::replay_all))
+        .route("/system/async-calls/{id}", delete(jobs::purge))
+        .route("/system/async-calls/{id}/replay", post(jobs::replay))
         .route("/metrics", get(system::metrics))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))

@@ -15,6 +15,7 @@ use super::SystemCalls;
 use super::process::Process;
 use super::text::{self, Numbers};
 use crate::publish::Board;
+use crate::queue::Desk;
 
 /// Where the numbers come from.
 pub struct Facts {
@@ -24,6 +25,8 @@ pub struct Facts {
     pub board: Arc<Board>,
     /// Name of the driver in use.
     pub driver: &'static str,
+    /// Where the queue of asynchronous calls is.
+    pub desk: Arc<Desk>,
     /// Calls of the API.
     pub calls: SystemCalls,
     /// Set once the gateway drains.
@@ -48,11 +51,14 @@ pub fn router(facts: Arc<Facts>) -> Router {
 
 /// The metrics as Prometheus' text format.
 pub fn page(facts: &Facts) -> Response {
+    let queue = facts.desk.queue().ok();
+    let depths = queue.map(|queue| queue.depths());
     let body = text::render(&Numbers {
         snapshot: &(facts.snapshot)(),
         standings: &facts.board.standings(),
         driver: facts.driver,
         calls: &facts.calls.series(),
+        queue: (&facts.desk.tally.counts(), depths.as_ref()),
         process: Process::observe(),
     });
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");

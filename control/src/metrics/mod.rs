@@ -5,6 +5,7 @@ mod functions;
 mod listener;
 mod page;
 mod process;
+mod queue;
 mod shards;
 mod text;
 

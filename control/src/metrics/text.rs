@@ -6,8 +6,10 @@ use super::calls::Key;
 use super::functions::functions;
 use super::page::Page;
 use super::process::Process;
+use super::queue::queue;
 use super::shards::shards;
 use crate::publish::Standing;
+use crate::queue::{Counts, Depths};
 
 /// What the page tells.
 pub(super) struct Numbers<'a> {
@@ -15,6 +17,7 @@ pub(super) struct Numbers<'a> {
     pub(super) standings: &'a [Standing],
     pub(super) driver: &'a str,
     pub(super) calls: &'a [(Key, CodeSnapshot)],
+    pub(super) queue: (&'a Counts, Option<&'a Depths>),
     pub(super) process: Process,
 }
 
@@ -25,6 +28,7 @@ pub(super) fn render(numbers: &Numbers<'_>) -> String {
     };
     functions(&mut page, numbers.snapshot, numbers.standings);
     calls(&mut page, numbers.calls);
+    queue(&mut page, numbers.queue.0, numbers.queue.1);
     let family = "ringway_build_info";
     page.family(family, "gauge", "Version of this gateway; always 1.");
     page.sample(family, &[("version", env!("CARGO_PKG_VERSION"))], 1);
@@ -149,6 +153,20 @@ mod tests {
             unknown: None,
             shards: vec![shard.clone(), shard],
         };
+        let of_cat = || [("cat.openfaas-fn".to_owned(), 4)].into();
+        let counts = Counts {
+            submitted: of_cat(),
+            retries: of_cat(),
+            dead: of_cat(),
+            processed: [(("cat.openfaas-fn".to_owned(), 500), 4)].into(),
+            deliveries: [("delivered", 6)].into(),
+        };
+        let depths = Depths {
+            functions: vec![("cat.openfaas-fn".to_owned(), 9, 2)],
+            dead: 7,
+            callbacks: 8,
+            oldest_seconds: 1.5,
+        };
         let calls = SystemCalls::default();
         let took = std::time::Duration::from_millis(30);
         calls.ended(&Method::GET, "/system/functions", StatusCode::OK, took);
@@ -161,6 +179,7 @@ mod tests {
             }],
             driver: "epoll",
             calls: &calls.series(),
+            queue: (&counts, Some(&depths)),
             process: Process::observe(),
         })
     }
@@ -186,6 +205,17 @@ mod tests {
             format!("http_request_duration_seconds_bucket{{{list},le=\"0.025\"}} 0"),
             format!("http_request_duration_seconds_bucket{{{list},le=\"0.05\"}} 1"),
             format!("http_request_duration_seconds_sum{{{list}}} 0.030000"),
+            format!("ringway_async_submitted_total{{{cat}}} 4"),
+            format!("ringway_async_processed_total{{{cat},code=\"500\"}} 4"),
+            format!("ringway_async_retries_total{{{cat}}} 4"),
+            format!("ringway_async_dead_total{{{cat}}} 4"),
+            format!("ringway_async_pending{{{cat}}} 9"),
+            format!("ringway_async_inflight{{{cat}}} 2"),
+            "ringway_async_callbacks_total{outcome=\"delivered\"} 6".to_owned(),
+            "ringway_async_available 1".to_owned(),
+            "ringway_async_dead 7".to_owned(),
+            "ringway_async_callbacks_pending 8".to_owned(),
+            "ringway_async_oldest_seconds 1.5".to_owned(),
             "ringway_build_info{version=\"0.1.0\"} 1".to_owned(),
             "ringway_driver{driver=\"epoll\"} 1".to_owned(),
             "ringway_connections{shard=\"1\"} 5".to_owned(),

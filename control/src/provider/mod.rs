@@ -18,6 +18,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use ringway_proxy::{Address, FunctionId, Settings};
 
+use crate::queue::Queueing;
 use crate::wire::ProviderInfo;
 
 pub use answer::{Answer, LogStream};
@@ -111,6 +112,8 @@ pub struct Row {
     pub via: Via,
     /// Limits and policies.
     pub settings: Settings,
+    /// How queued calls of it are run.
+    pub queueing: Queueing,
     /// Replicas wanted.
     pub replicas: u32,
     /// Replicas that take traffic.

@@ -100,7 +100,7 @@ impl<'de> Deserialize<'de> for Ours {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Ours, A::Error> {
                 let mut ours = BTreeMap::new();
                 while let Some(key) = map.next_key::<String>()? {
-                    if key.starts_with(PREFIX) {
+                    if OURS.iter().any(|prefix| key.starts_with(prefix)) {
                         ours.insert(key, map.next_value()?);
                     } else {
                         map.next_value::<IgnoredAny>()?;
@@ -113,6 +113,9 @@ impl<'de> Deserialize<'de> for Ours {
         deserializer.deserialize_map(Chosen)
     }
 }
+
+/// What the names of such annotations begin with.
+const OURS: [&str; 2] = [PREFIX, "com.openfaas.retry."];
 
 /// `null` is what is absent.
 fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
@@ -137,13 +140,14 @@ mod tests {
 
     #[test]
     fn absent_and_null_are_zero_and_empty() {
-        let list = br#"[{"name":"a","replicas":null,"labels":null,"annotations":{"k":7,"com.ringway.retry":"never"}},
+        let list = br#"[{"name":"a","replicas":null,"labels":null,"annotations":{"k":7,"com.ringway.retry":"never",
+            "com.openfaas.retry.attempts":"3","com.openfaas.health.http.path":"/"}},
             {"name":"b","namespace":"n","replicas":2.0,"availableReplicas":1,"fromTheFuture":{}},
             {"name":"c","replicas":-1,"availableReplicas":"2"}]"#;
         let rows = Standing::parse_list(list).unwrap();
         assert_eq!((rows[0].replicas, rows[0].labels.len()), (0, 0));
         assert_eq!(rows[0].annotations["com.ringway.retry"], "never");
-        assert_eq!(rows[0].annotations.len(), 1);
+        assert_eq!(rows[0].annotations.len(), 2);
         assert_eq!((rows[1].replicas, rows[1].available_replicas), (2, 1));
         assert_eq!((rows[1].namespace.as_str(), rows[2].replicas), ("n", 0));
     }

@@ -3,6 +3,7 @@
 mod backend;
 mod demand;
 mod folder;
+mod later;
 mod listen;
 mod login;
 mod running;

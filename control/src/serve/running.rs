@@ -17,6 +17,7 @@ use tokio::runtime::Runtime;
 use super::backend::{BuiltIn, launch, open_store, provide};
 use super::demand::{attend, demand};
 use super::folder::runtime_folder;
+use super::later::Later;
 use super::listen::{bind_control, supervise, usable};
 use super::login::follow;
 use super::stop::Signals;
@@ -62,6 +63,8 @@ pub struct Running {
     pub(super) built_in: Option<BuiltIn>,
     pub(super) facts: Arc<Facts>,
     pub(super) signals: Signals,
+    /// The queue and what runs its calls.
+    pub(super) later: Later,
     /// How long calls may finish at the end.
     pub(super) drain_bound: Duration,
     /// Public address, with the real port.
@@ -111,10 +114,12 @@ impl Running {
         let listen = gateway.local_addr();
         let driver = driver(&gateway.driver());
         let gateway: SharedGateway = Arc::new(Mutex::new(Some(gateway)));
+        let later = Later::start(&settings, &board, listen)?;
         let facts = Arc::new(Facts {
             snapshot: snapshots(&gateway),
-            board,
+            board: Arc::clone(&board),
             driver,
+            desk: Arc::clone(&later.desk),
             calls: SystemCalls::default(),
             draining: AtomicBool::new(false),
         });
@@ -128,17 +133,7 @@ impl Running {
                 tokio::spawn(follow(login));
             }
         });
-        let functions = settings.provider_url.as_ref();
-        let functions = functions.map_or_else(|| "built in".to_owned(), ToString::to_string);
-        tracing::info!(
-            version = env!("CARGO_PKG_VERSION"),
-            %listen,
-            metrics = %metrics_listen,
-            shards = settings.shards,
-            driver,
-            provider = functions,
-            "ringway serves"
-        );
+        tell(&settings, listen, metrics_listen, driver);
         let drain_bound = settings.write_timeout.unwrap_or(DRAIN_DEFAULT);
         Ok(Self {
             runtime,
@@ -147,6 +142,7 @@ impl Running {
             built_in,
             facts,
             signals,
+            later,
             drain_bound,
             listen,
             metrics_listen,
@@ -164,6 +160,21 @@ impl Running {
     pub fn provider(&self) -> &dyn Provider {
         &*self.provider
     }
+}
+
+/// The line that says what serves where.
+fn tell(settings: &Settings, listen: SocketAddr, metrics: SocketAddr, driver: &str) {
+    let provider = settings.provider_url.as_ref();
+    let provider = provider.map_or_else(|| "built in".to_owned(), ToString::to_string);
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        %listen,
+        %metrics,
+        shards = settings.shards,
+        driver,
+        provider,
+        "ringway serves"
+    );
 }
 
 pub(super) fn system<T>(
@@ -236,6 +247,9 @@ fn api(
         credentials: settings.credentials.clone(),
         namespace,
         replicas_max: settings.replicas_max,
+        desk: Arc::clone(&facts.desk),
+        accept_unknown: settings.asynchronous.accept_unknown,
+        guard: settings.asynchronous.guard.clone(),
         facts: Arc::clone(facts),
     })
 }

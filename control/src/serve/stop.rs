@@ -23,6 +23,7 @@ impl Running {
             built_in,
             facts,
             mut signals,
+            later,
             drain_bound,
             folder,
             ..
@@ -39,7 +40,9 @@ impl Running {
             };
             tracing::info!("draining; a second signal ends at once");
             facts.draining.store(true, Ordering::Relaxed);
+            later.desk.stop();
             let ended = async {
+                later.desk.idle(Instant::now() + drain_bound).await;
                 drain(&gateway, drain_bound).await;
                 if let Some(built_in) = &built_in {
                     built_in.provider.stop().await;
@@ -58,6 +61,7 @@ impl Running {
         // The last ends of the spawner's socket go with the runtime's tasks.
         let spawner = built_in.map(|built_in| built_in.spawner);
         drop((provider, facts));
+        later.end();
         runtime.shutdown_timeout(RUNTIME_WAIT);
         if let Some(spawner) = spawner {
             wait_for(spawner);

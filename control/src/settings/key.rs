@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::shape::{LATER, Shape};
+
 /// One setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
@@ -75,75 +77,54 @@ pub enum Key {
     CorsCredentials,
     /// How long a preflight is remembered.
     CorsMaxAge,
-}
-
-/// What a setting looks like to the operator.
-#[derive(Clone, Copy, Debug)]
-pub struct Shape {
-    key: Key,
-    /// Long flag without its dashes; the variable in kebab case without `RINGWAY_`.
-    pub flag: &'static str,
-    /// Environment variable.
-    pub variable: &'static str,
-    /// Name of the value in the help text.
-    pub value: &'static str,
-    /// What it does, with its default.
-    pub help: &'static str,
-}
-
-/// One setting's text and where it came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Given {
-    /// The variable, or `--flag`.
-    pub name: String,
-    /// The value as typed.
-    pub text: String,
+    /// Largest body of a queued call.
+    AsyncBodyMax,
+    /// Queued calls run at once.
+    AsyncConcurrency,
+    /// Queued calls of one function run at once.
+    AsyncFunctionConcurrency,
+    /// Longest attempt at a queued call.
+    AsyncTimeout,
+    /// Whether calls of unknown functions are queued.
+    AsyncAcceptUnknown,
+    /// How long ended calls are remembered.
+    AsyncKeep,
+    /// Bytes of a reply kept.
+    AsyncReplyMax,
+    /// Attempts at a queued call.
+    RetryAttempts,
+    /// Statuses tried again.
+    RetryCodes,
+    /// Wait before the second attempt.
+    RetryMinWait,
+    /// Longest wait between attempts.
+    RetryMaxWait,
+    /// Receivers that are always allowed.
+    CallbackAllow,
+    /// Whether other receivers are refused.
+    CallbackOnlyAllowed,
+    /// Whether receivers may be in private networks.
+    CallbackPrivate,
+    /// How long delivery is tried.
+    CallbackPatience,
 }
 
 impl Key {
     /// Every setting, in the order of the help text.
-    pub const ALL: [Self; 35] = [
-        Self::Listen,
-        Self::MetricsListen,
-        Self::Data,
-        Self::Shards,
-        Self::Driver,
-        Self::Log,
-        Self::AccessLog,
-        Self::HalfClose,
-        Self::ConnectionsMax,
-        Self::IdleTimeout,
-        Self::StreamIdle,
-        Self::TrustedProxies,
-        Self::Insecure,
-        Self::UpstreamTimeout,
-        Self::ReadTimeout,
-        Self::WriteTimeout,
-        Self::FunctionNamespace,
-        Self::ScaleFromZero,
-        Self::BasicAuth,
-        Self::SecretMountPath,
-        Self::FunctionsProviderUrl,
-        Self::LogsProviderUrl,
-        Self::DirectFunctions,
-        Self::DirectFunctionsSuffix,
-        Self::DirectPort,
-        Self::Dns,
-        Self::PrometheusHost,
-        Self::PrometheusPort,
-        Self::ReplicasMax,
-        Self::WriteRequestUri,
-        Self::MaxIdleConns,
-        Self::MaxIdleConnsPerHost,
-        Self::CorsOrigins,
-        Self::CorsCredentials,
-        Self::CorsMaxAge,
-    ];
+    pub const ALL: [Self; COUNT] = {
+        let mut all = [Self::Listen; COUNT];
+        let mut index = 0;
+        while index < COUNT {
+            all[index] = at(index).key;
+            index += 1;
+        }
+        all
+    };
 
     /// How the setting looks.
     #[must_use]
     pub const fn shape(self) -> Shape {
-        SHAPES[self as usize]
+        at(self as usize)
     }
 
     /// Whether the flag may stand without a value, which then is `true`.
@@ -157,6 +138,9 @@ impl Key {
                 | Self::DirectFunctions
                 | Self::CorsCredentials
                 | Self::WriteRequestUri
+                | Self::AsyncAcceptUnknown
+                | Self::CallbackOnlyAllowed
+                | Self::CallbackPrivate
         )
     }
 
@@ -177,7 +161,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// In the order of [`Key::ALL`].
+/// In the order of [`Key`], up to the ones about asynchronous calls.
 const SHAPES: [Shape; 35] = [
     Shape {
         key: Key::Listen,
@@ -200,7 +184,7 @@ const SHAPES: [Shape; 35] = [
         flag: "data",
         variable: "RINGWAY_DATA",
         value: "FOLDER",
-        help: "State and logs of the built-in provider \
+        help: "State and logs of the built-in provider, and the queue of asynchronous calls \
                [default: $XDG_DATA_HOME/ringway or ~/.local/share/ringway]",
     },
     Shape {
@@ -446,12 +430,22 @@ const SHAPES: [Shape; 35] = [
     },
 ];
 
-/// The tables agree with the enumeration's order, so that its values are their indices.
+/// The shape of the setting with this number.
+const fn at(index: usize) -> Shape {
+    if index < SHAPES.len() {
+        SHAPES[index]
+    } else {
+        LATER[index - SHAPES.len()]
+    }
+}
+
+const COUNT: usize = SHAPES.len() + LATER.len();
+
+/// The tables are in the enumeration's order, so that its values are their indices.
 const _: () = {
     let mut index = 0;
-    while index < SHAPES.len() {
-        assert!(SHAPES[index].key as usize == index);
-        assert!(Key::ALL[index] as usize == index);
+    while index < COUNT {
+        assert!(at(index).key as usize == index);
         index += 1;
     }
 };

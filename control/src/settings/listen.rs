@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::error::SettingError;
-use super::key::Given;
+use super::shape::Given;
 
 /// Whether callers are asked who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

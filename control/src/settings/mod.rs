@@ -5,6 +5,7 @@
 
 pub mod duration;
 
+mod asynchronous;
 mod credentials;
 mod error;
 mod key;
@@ -12,16 +13,19 @@ mod listen;
 mod reader;
 mod reference;
 mod resolve;
+mod shape;
 mod surroundings;
 mod url;
 
 #[cfg(test)]
 mod tests;
 
+pub use asynchronous::AsyncSettings;
 pub use credentials::{Credentials, Login};
 pub use error::SettingError;
-pub use key::{Given, Key};
+pub use key::Key;
 pub use reference::reference;
 pub use resolve::{DirectSettings, Settings};
+pub use shape::Given;
 pub use surroundings::{ARCHITECTURE, Surroundings, arguments, own_binary, variables};
 pub use url::ProviderUrl;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::duration;
 use super::error::SettingError;
-use super::key::{Given, Key};
+use super::key::Key;
+use super::shape::Given;
 
 /// What was given, and what had to be forgiven.
 pub(super) struct Reader<F> {

@@ -38,7 +38,7 @@ const TOLERATED: [(&str, &str); 4] = [
     ),
     (
         "`faas_nats_address`, `faas_nats_port`, `faas_nats_cluster_name`, `faas_nats_channel`",
-        "asynchronous calls are not part of this version",
+        "the queue of asynchronous calls is built in; NATS is not part of this version",
     ),
     (
         "`async`, `probe_functions`, `default_target`, `pprof`, `metering…`",

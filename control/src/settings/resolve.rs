@@ -7,11 +7,13 @@ use std::time::Duration;
 use ringway_proxy::{AccessLog, Cidr, Cors, DriverChoice, HalfClose, Origins, limits};
 use tracing_subscriber::EnvFilter;
 
+use super::asynchronous::AsyncSettings;
 use super::credentials::Login;
 use super::error::SettingError;
-use super::key::{Given, Key};
+use super::key::Key;
 use super::listen::{self, Guard};
 use super::reader::{Reader, above_zero, bound, count, list, one_of, switch};
+use super::shape::Given;
 use super::surroundings::Surroundings;
 use super::url::ProviderUrl;
 use crate::name::{self, Namespace};
@@ -76,6 +78,8 @@ pub struct Settings {
     pub idle_per_endpoint_max: usize,
     /// Pages of other origins that may call functions; `None` leaves that to the functions.
     pub cors: Option<Cors>,
+    /// Asynchronous calls.
+    pub asynchronous: AsyncSettings,
     /// What was forgiven, for the log.
     pub warnings: Vec<String>,
     /// Where the process runs.
@@ -143,6 +147,7 @@ impl Settings {
                 count(1_000_000),
             )?,
             cors: cors(&read)?,
+            asynchronous: AsyncSettings::resolve(&read)?,
             provider_url,
             surroundings,
             warnings: read.into_warnings(),

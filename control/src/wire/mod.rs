@@ -3,6 +3,7 @@
 mod deployment;
 mod fields;
 mod info;
+mod job;
 mod namespace;
 mod request;
 mod rows;
@@ -12,6 +13,7 @@ mod status;
 pub use deployment::{Deployment, Resources};
 pub use fields::WireError;
 pub use info::{GatewayInfo, ProviderInfo, VersionInfo};
+pub use job::JobDocument;
 pub use namespace::NamespaceDocument;
 pub use request::{DeleteRequest, ScaleRequest};
 pub use rows::Rows;

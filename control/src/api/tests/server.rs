@@ -16,6 +16,7 @@ use crate::api::{Api, Counts, router};
 use crate::metrics::{Facts, SystemCalls};
 use crate::name::Namespace;
 use crate::publish::Board;
+use crate::queue::{Desk, Guard, Limits};
 use crate::settings::{Credentials, Login};
 
 pub(super) struct Server {
@@ -31,16 +32,21 @@ impl Server {
         let id = namespace.function("a").unwrap();
         let own = Box::new(move || vec![(id.clone(), 7)]);
         let board = Board::new(Publisher::new(1), namespace.clone());
+        let desk = Arc::new(Desk::new(&Limits::default()));
         let api = Arc::new(Api {
             provider: Arc::clone(&memory) as _,
             counts: Counts::new(own, None, namespace.clone()),
             credentials: credentials.map(Login::fixed),
             namespace,
             replicas_max: Some(10),
+            desk: Arc::clone(&desk),
+            accept_unknown: false,
+            guard: Guard::default(),
             facts: Arc::new(Facts {
                 snapshot: Box::new(Snapshot::default),
                 board: Arc::new(board),
                 driver: "none",
+                desk,
                 calls: SystemCalls::default(),
                 draining: AtomicBool::new(false),
             }),

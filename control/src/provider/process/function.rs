@@ -124,6 +124,7 @@ impl Function {
             id: self.id.clone(),
             via: Via::Replicas(state.endpoints()),
             settings: state.current.recipe.settings(state.wanted),
+            queueing: state.current.recipe.queueing.clone(),
             replicas: state.wanted,
             ready: state.available(),
         }

@@ -10,6 +10,7 @@ use super::command_line::CommandLine;
 use super::quantity;
 use crate::policy::{self, Scale};
 use crate::provider::Invalid;
+use crate::queue::Queueing;
 use crate::settings::duration;
 use crate::spawner::Abilities;
 use crate::wire::{Deployment, Resources};
@@ -31,6 +32,8 @@ pub(super) struct Recipe {
     pub(super) inflight_per_replica: Option<u32>,
     /// What the annotations say.
     pub(super) settings: Settings,
+    /// How queued calls of it are run.
+    pub(super) queueing: Queueing,
     /// Whether it names secrets.
     pub(super) has_secrets: bool,
 }
@@ -102,6 +105,7 @@ impl Recipe {
             scale: policy::scale(&deployment.labels)?,
             inflight_per_replica,
             settings: policy::settings(&deployment.annotations)?,
+            queueing: Queueing::read(&deployment.annotations),
             has_secrets: !deployment.secrets.is_empty(),
         })
     }

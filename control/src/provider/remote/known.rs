@@ -15,6 +15,7 @@ use super::direct::Direct;
 use crate::name::{Namespace, full};
 use crate::policy;
 use crate::provider::{Observed, Observer, Row, Standing, Via};
+use crate::queue::Queueing;
 use crate::settings::ProviderUrl;
 
 /// The functions.
@@ -239,6 +240,7 @@ impl Known {
             via: self.place.via(&id, ready),
             settings: settings(&id, standing),
             id,
+            queueing: Queueing::read(&standing.annotations),
             replicas: standing.replicas,
             ready,
         }
@@ -249,6 +251,7 @@ impl Known {
         (row.replicas, row.ready) == (standing.replicas, ready)
             && row.via == self.place.via(&row.id, ready)
             && row.settings == settings(&row.id, standing)
+            && row.queueing == Queueing::read(&standing.annotations)
     }
 
     fn tell(&self, changes: Vec<Observed>) {

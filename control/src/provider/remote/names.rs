@@ -19,11 +19,11 @@ pub struct Names {
 
 /// What a name stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub(crate) struct Found {
     /// In order, without doubles; empty when the name does not exist.
-    pub(super) addresses: Vec<IpAddr>,
+    pub(crate) addresses: Vec<IpAddr>,
     /// When to ask again.
-    pub(super) until: Instant,
+    pub(crate) until: Instant,
 }
 
 impl Names {
@@ -52,7 +52,7 @@ impl Names {
     ///
     /// # Errors
     /// No name server answered.
-    pub(super) async fn find(&self, host: &str) -> io::Result<Found> {
+    pub(crate) async fn find(&self, host: &str) -> io::Result<Found> {
         let now = Instant::now();
         let literal = host.trim_start_matches('[').trim_end_matches(']').parse();
         if let Ok(address) = literal {

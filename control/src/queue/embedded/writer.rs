@@ -1,0 +1,198 @@
+//! The one thread that writes: many orders per transaction, and nobody is told of success before
+//! the commit that carries his order.
+//!
+//! While a commit waits for the disk the next orders gather, so the number of commits adapts to
+//! the disk's speed and the load.
+
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::queue::QueueError;
+
+/// The way to the thread.
+#[derive(Clone)]
+pub(super) struct Writer {
+    orders: mpsc::Sender<Box<dyn Order>>,
+}
+
+/// Something to write.
+trait Order: Send {
+    /// Writes it, inside a transaction.
+    fn apply(&mut self, to: &Connection) -> rusqlite::Result<()>;
+
+    /// Tells how the transaction ended.
+    fn ended(self: Box<Self>, how: Result<(), QueueError>);
+}
+
+/// An order made of closures.
+struct Closures<T, A, C> {
+    apply: Option<A>,
+    value: Option<T>,
+    /// Runs after the commit, before the asker is told.
+    committed: Option<C>,
+    reply: oneshot::Sender<Result<T, QueueError>>,
+}
+
+impl Writer {
+    /// Starts the thread; it ends when the last `Writer` is gone.
+    pub(super) fn start(connection: Connection) -> io::Result<Self> {
+        let (orders, inbox) = mpsc::channel(ORDERS_MAX);
+        thread::Builder::new()
+            .name("queue-writer".to_owned())
+            .spawn(move || run(&connection, inbox))?;
+        Ok(Self { orders })
+    }
+
+    /// Writes, and waits for the commit; `committed` runs on the writer's thread after it.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        apply: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        committed: impl FnOnce(&T) + Send + 'static,
+    ) -> Result<T, QueueError> {
+        let (reply, answer) = oneshot::channel();
+        let order = Closures {
+            apply: Some(apply),
+            value: None,
+            committed: Some(committed),
+            reply,
+        };
+        let gone = || QueueError::Failed("the writer has ended".to_owned());
+        let sent = self.orders.send(Box::new(order)).await;
+        sent.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+impl<T, A, C> Order for Closures<T, A, C>
+where
+    T: Send,
+    A: FnOnce(&Connection) -> rusqlite::Result<T> + Send,
+    C: FnOnce(&T) + Send,
+{
+    fn apply(&mut self, to: &Connection) -> rusqlite::Result<()> {
+        if let Some(apply) = self.apply.take() {
+            self.value = Some(apply(to)?);
+        }
+        Ok(())
+    }
+
+    fn ended(self: Box<Self>, how: Result<(), QueueError>) {
+        let answer = match (how, self.value) {
+            (Ok(()), Some(value)) => {
+                if let Some(committed) = self.committed {
+                    committed(&value);
+                }
+                Ok(value)
+            }
+            (Err(error), _) => Err(error),
+            (Ok(()), None) => Err(QueueError::Failed("the order was lost".to_owned())),
+        };
+        // An asker that left has what it asked for all the same.
+        let _ = self.reply.send(answer);
+    }
+}
+
+fn run(connection: &Connection, mut inbox: mpsc::Receiver<Box<dyn Order>>) {
+    let mut batch: Vec<Box<dyn Order>> = Vec::new();
+    let mut failing = false;
+    let mut before = 0;
+    while let Some(first) = inbox.blocking_recv() {
+        batch.push(first);
+        if before >= CROWD {
+            // Many write at once: the next of them are on their way, and a commit costs the same
+            // with them.
+            thread::sleep(GATHER);
+        }
+        while batch.len() < BATCH_MAX {
+            match inbox.try_recv() {
+                Ok(order) => batch.push(order),
+                Err(_) => break,
+            }
+        }
+        before = batch.len();
+        let how = commit(connection, &mut batch);
+        if let Err(error) = &how
+            && !failing
+        {
+            tracing::error!(%error, "the queue cannot be written");
+        }
+        failing = how.is_err();
+        let how = how.map_err(|error| QueueError::Failed(error.to_string()));
+        for order in batch.drain(..) {
+            order.ended(how.clone());
+        }
+    }
+}
+
+/// All of them, or none.
+fn commit(connection: &Connection, batch: &mut [Box<dyn Order>]) -> rusqlite::Result<()> {
+    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    let mut applied = Ok(());
+    for order in batch {
+        applied = order.apply(connection);
+        if applied.is_err() {
+            break;
+        }
+    }
+    let ended = applied.and_then(|()| {
+        let mut commit = connection.prepare_cached("COMMIT")?;
+        commit.execute([]).map(|_| ())
+    });
+    if ended.is_err() && !connection.is_autocommit() {
+        // Whatever it answers: without a commit nothing lasts.
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+    ended
+}
+
+/// Orders of a commit from which on the next one waits for more.
+const CROWD: usize = 8;
+/// About as long as the disk takes.
+const GATHER: Duration = Duration::from_micros(200);
+/// Orders that may wait; whoever brings another one waits with it.
+const ORDERS_MAX: usize = 1_024;
+/// Orders of one transaction, each at most a part of a body: 64 MiB in the worst case.
+const BATCH_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writer() -> Writer {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch("CREATE TABLE t (a INTEGER PRIMARY KEY)")
+            .unwrap();
+        Writer::start(connection).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_is_written_is_seen_by_the_next_order() {
+        let writer = writer();
+        for i in 0..10 {
+            let put = move |c: &Connection| c.execute("INSERT INTO t VALUES (?)", [i]);
+            assert_eq!(writer.write(put, |n| assert_eq!(*n, 1)).await.unwrap(), 1);
+        }
+        let count = |c: &Connection| c.query_row("SELECT count(*) FROM t", [], |r| r.get(0));
+        let count: i64 = writer.write(count, |_| {}).await.unwrap();
+        assert_eq!(count, 10);
+    }
+
+    #[tokio::test]
+    async fn a_failed_order_leaves_nothing_and_does_not_end_the_thread() {
+        let writer = writer();
+        let bad = |c: &Connection| {
+            c.execute("INSERT INTO t VALUES (1)", [])?;
+            c.execute("INSERT INTO t VALUES (1)", [])
+        };
+        let error = writer.write(bad, |_| panic!("not committed")).await;
+        assert!(matches!(error, Err(QueueError::Failed(_))));
+        let count = |c: &Connection| c.query_row("SELECT count(*) FROM t", [], |r| r.get(0));
+        let count: i64 = writer.write(count, |_| {}).await.unwrap();
+        assert_eq!(count, 0);
+    }
+}

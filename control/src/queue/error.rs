@@ -1,0 +1,21 @@
+//! Why the queue did not do what it was asked.
+
+/// What went wrong.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum QueueError {
+    /// There is no queue to write to at present; the text says why.
+    #[error("asynchronous calls are not available: {0}")]
+    Absent(String),
+    /// The queue failed; the text is for the log.
+    #[error("the queue cannot be written at present")]
+    Failed(String),
+    /// The body is over its limit.
+    #[error("the body is over the limit of {0} bytes for asynchronous calls")]
+    TooLarge(u64),
+    /// The body did not arrive whole.
+    #[error("the body did not arrive whole")]
+    Incomplete,
+    /// The queue has no such operation.
+    #[error("{0}")]
+    Unsupported(&'static str),
+}

@@ -1,0 +1,229 @@
+//! One attempt at one call.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use http::header::{CONTENT_LENGTH, HOST, HeaderName, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri};
+use http_body_util::{BodyExt, Empty, StreamBody};
+use hyper::body::Frame;
+use tokio::time;
+
+use super::line::Outgoing;
+use super::reply::{Keep, read};
+use super::run::Worker;
+use crate::queue::QueueError;
+use crate::queue::attempt::{Ended, Kept, Verdict, Work};
+use crate::queue::embedded::Claim;
+use crate::queue::front::Pieces;
+use crate::queue::headers;
+use crate::queue::job::Millis;
+use crate::queue::policy::{Moment, Replied, RetryPolicy, retry_after};
+
+/// What came of sending a request.
+struct Came {
+    verdict: Verdict,
+    status: Option<u16>,
+    error: Option<String>,
+    kept: Option<(Kept, i64)>,
+    crowded: bool,
+    internal: bool,
+}
+
+impl Worker {
+    /// Runs a claimed call once, and settles it.
+    pub(super) async fn attempt(self: Arc<Self>, mut claim: Claim) {
+        let loaded = claim.load().await;
+        let (work, body) = match loaded {
+            Ok(Some(loaded)) => loaded,
+            // Cancelled, or not due after all.
+            Ok(None) => return,
+            Err(error) => return unreadable(claim, &error).await,
+        };
+        let policy = self.policy(claim.function());
+        let (started_at, began) = (Millis::now(), Instant::now());
+        // Cannot end before the claim does, so its cutter cannot be gone but by a cancellation.
+        let (_, never) = tokio::sync::oneshot::channel();
+        let cut = std::mem::replace(&mut claim.cut, never);
+        let limit = self.rules.timeout;
+        let came = tokio::select! {
+            _ = cut => {
+                tracing::info!(
+                    job_id = %work.call.id, call_id = work.call.call_id,
+                    function = work.call.function, "a running call was cancelled"
+                );
+                return;
+            }
+            came = time::timeout(limit, self.exchange(&claim, &work, body, &policy)) => {
+                came.unwrap_or_else(|_| failed(
+                    format!("it took longer than {} s", limit.as_secs_f64()),
+                    &work,
+                    &policy,
+                ))
+            }
+        };
+        // A gateway that ends answers for no function: this was no attempt, and the call is
+        // there at the next start.
+        if self.is_stopping() && (came.status.is_none() || came.internal) {
+            return;
+        }
+        let ended = Ended {
+            status: came.status,
+            error: came.error,
+            started_at,
+            took: began.elapsed(),
+        };
+        self.note(&work, &ended, came.verdict, came.crowded);
+        if let Err(error) = claim.settle(ended, came.verdict, came.kept).await {
+            tracing::error!(%error, job_id = %work.call.id, "a call's end could not be written");
+        }
+    }
+
+    async fn exchange(
+        &self,
+        claim: &Claim,
+        work: &Work,
+        body: Pieces,
+        policy: &RetryPolicy,
+    ) -> Came {
+        let request = match request(work, body, &self.gateway.address().to_string()) {
+            Ok(request) => request,
+            Err(error) => {
+                return Came {
+                    verdict: Verdict::Dead,
+                    ..failed(error, work, policy)
+                };
+            }
+        };
+        let (response, line) = match self.gateway.send(request).await {
+            Ok(came) => came,
+            Err(error) => return failed(error, work, policy),
+        };
+        let (head, body) = response.into_parts();
+        let replied = replied(head.status.as_u16(), &head.headers);
+        let verdict = policy.judge(Some(replied), work.attempts, moment());
+        let again = matches!(verdict, Verdict::Again { .. });
+        let keep = match (again, work.call.store || work.call.callback.is_some()) {
+            (true, _) => Keep::Glance,
+            (false, true) => Keep::First(self.rules.reply_bytes_max),
+            (false, false) => Keep::Nothing,
+        };
+        let read = match read(body, keep, claim).await {
+            Ok(read) => read,
+            Err(error) => return failed(error, work, policy),
+        };
+        if read.whole {
+            self.gateway.done(line).await;
+        }
+        let mut kept = read.kept;
+        if let Some((kept, _)) = &mut kept {
+            kept.status = replied.status;
+            kept.headers = headers::lines(&head.headers);
+        }
+        Came {
+            verdict,
+            status: Some(replied.status),
+            error: None,
+            kept,
+            crowded: replied.status == 429,
+            internal: replied.internal,
+        }
+    }
+
+    /// Counts an attempt, and writes it to the log.
+    fn note(&self, work: &Work, ended: &Ended, verdict: Verdict, crowded: bool) {
+        let function = &work.call.function;
+        self.queue.adapt(function, crowded, self.limit(function));
+        self.tally
+            .processed(self.label(function), ended.status, verdict);
+        let (job_id, call_id) = (work.call.id, &work.call.call_id);
+        let (attempt, status) = (work.attempts.saturating_add(1), ended.status);
+        let error = ended.error.as_deref();
+        match verdict {
+            Verdict::Done => {
+                tracing::debug!(%job_id, call_id, function, attempt, status, "a call is done");
+            }
+            Verdict::Again { due, .. } => {
+                let wait = Millis::now().until(due).as_secs_f64();
+                tracing::info!(
+                    %job_id, call_id, function, attempt, status, error, wait,
+                    "a call failed and is run again"
+                );
+            }
+            Verdict::Dead => tracing::warn!(
+                %job_id, call_id, function, attempt, status, error,
+                "a call failed for the last time and is kept with the dead letters"
+            ),
+        }
+    }
+}
+
+/// The disk may be back soon; until then nothing is lost.
+async fn unreadable(claim: Claim, error: &QueueError) {
+    tracing::error!(%error, function = claim.function(), "a queued call cannot be read");
+    time::sleep(UNREADABLE_PAUSE).await;
+    drop(claim);
+}
+
+fn failed(error: String, work: &Work, policy: &RetryPolicy) -> Came {
+    Came {
+        verdict: policy.judge(None, work.attempts, moment()),
+        status: None,
+        error: Some(error),
+        kept: None,
+        crowded: false,
+        internal: false,
+    }
+}
+
+fn moment() -> Moment {
+    let mut random = [0; 4];
+    // Without chance calls come back together, and that is all.
+    let _ = getrandom::fill(&mut random);
+    Moment {
+        now: Millis::now(),
+        chance: f64::from(u32::from_le_bytes(random)) / (f64::from(u32::MAX) + 1.0),
+    }
+}
+
+fn replied(status: u16, headers: &HeaderMap) -> Replied {
+    let after = headers.get(RETRY_AFTER).and_then(|v| v.to_str().ok());
+    Replied {
+        status,
+        internal: headers.contains_key("x-openfaas-internal"),
+        retry_after: after.and_then(|text| retry_after(text, Millis::now())),
+    }
+}
+
+/// The call as a request to the gateway.
+fn request(work: &Work, body: Pieces, host: &str) -> Result<Request<Outgoing>, String> {
+    let target = format!("/function/{}{}", work.call.function, work.call.target);
+    let uri = Uri::try_from(&target).map_err(|error| format!("{target:?}: {error}"))?;
+    let mut request = Request::new(outgoing(work.body_bytes, body));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = uri;
+    let mut fields = headers::map(&work.call.headers);
+    let mut put = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            fields.insert(name, value);
+        }
+    };
+    put(HOST, host);
+    put(CONTENT_LENGTH, &work.body_bytes.to_string());
+    put(HeaderName::from_static("x-call-id"), &work.call.call_id);
+    let job = work.call.id.to_string();
+    put(HeaderName::from_static("x-job-id"), &job);
+    *request.headers_mut() = fields;
+    Ok(request)
+}
+
+/// A body of known length.
+pub(in crate::queue) fn outgoing(bytes: u64, body: Pieces) -> Outgoing {
+    if bytes == 0 {
+        return Empty::new().map_err(|never| match never {}).boxed_unsync();
+    }
+    StreamBody::new(body.map(|piece| piece.map(Frame::data))).boxed_unsync()
+}
+
+const UNREADABLE_PAUSE: Duration = Duration::from_secs(1);

@@ -1,0 +1,122 @@
+//! Connections to the gateway's public listener, kept between calls.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
+use socket2::SockRef;
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time;
+
+/// A request's body.
+pub(in crate::queue) type Outgoing = UnsyncBoxBody<Bytes, io::Error>;
+
+/// The gateway, as the worker calls it.
+pub(in crate::queue) struct GatewayClient {
+    address: SocketAddr,
+    /// Newest last.
+    idle: Mutex<Vec<Line>>,
+}
+
+/// One connection. Dropped, it is cut: with a reset, because an orderly end would only say that
+/// no more requests come, and the function would go on.
+pub(super) struct Line {
+    sender: SendRequest<Outgoing>,
+    connection: JoinHandle<()>,
+}
+
+impl GatewayClient {
+    pub(in crate::queue) const fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            idle: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// `Host`.
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Sends a request; the reply's head comes with the connection its body comes on.
+    pub(super) async fn send(
+        &self,
+        mut request: Request<Outgoing>,
+    ) -> Result<(Response<Incoming>, Line), String> {
+        loop {
+            let idle = self.idle.lock().pop();
+            let is_fresh = idle.is_none();
+            let mut line = match idle {
+                Some(line) => line,
+                None => self.dial().await?,
+            };
+            match line.sender.try_send_request(request).await {
+                Ok(response) => return Ok((response, line)),
+                // An idle connection that was closed meanwhile: nothing of this was sent.
+                Err(mut failed) => match failed.take_message() {
+                    Some(unsent) if !is_fresh => request = unsent,
+                    _ => return Err(describe(failed.error())),
+                },
+            }
+        }
+    }
+
+    /// Takes back a connection whose reply was read to its end.
+    pub(super) async fn done(&self, mut line: Line) {
+        let ready = time::timeout(READY_WAIT, line.sender.ready()).await;
+        if matches!(ready, Ok(Ok(()))) {
+            let mut idle = self.idle.lock();
+            if idle.len() < IDLE_MAX {
+                idle.push(line);
+            }
+        }
+    }
+
+    async fn dial(&self) -> Result<Line, String> {
+        let dialled = time::timeout(DIAL_TIMEOUT, TcpStream::connect(self.address)).await;
+        let stream = dialled
+            .map_err(|_| "the gateway's listener did not answer in time".to_owned())?
+            .map_err(|error| format!("the gateway's listener: {error}"))?;
+        // Without these a call is slower, or its end is heard of later.
+        let _ = stream.set_nodelay(true);
+        let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+        let shaken = http1::handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = shaken.map_err(|error| describe(&error))?;
+        let connection = tokio::spawn(async move {
+            // How it ends is heard of by whoever waits for a reply.
+            let _ = connection.await;
+        });
+        Ok(Line { sender, connection })
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
+}
+
+/// An error with its causes.
+pub(in crate::queue) fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
+const READY_WAIT: Duration = Duration::from_secs(1);
+/// Idle connections kept; more are dialled again.
+const IDLE_MAX: usize = 256;

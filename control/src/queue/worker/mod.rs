@@ -1,0 +1,14 @@
+//! The worker: runs what is queued, through the gateway's own public listener.
+//!
+//! It claims a call, makes it, judges the reply, and settles. A claim is not written down: what a
+//! crash interrupts is run again at the next start.
+
+mod attempt;
+mod line;
+mod reply;
+mod run;
+
+pub(super) use attempt::outgoing;
+pub(super) use line::{GatewayClient, Outgoing, describe};
+pub use run::Rules;
+pub(super) use run::Worker;

@@ -1,0 +1,44 @@
+//! What a crash and an orderly end leave.
+
+use std::time::Duration;
+
+use ringway_tests::eventually;
+use ringway_tests::server::Vice;
+
+use super::stage::Stage;
+
+#[test]
+fn a_call_that_runs_when_the_gateway_is_killed_is_run_again() {
+    let mut stage = Stage::new();
+    stage.provider.script("/function/one", Vice::Hold);
+    let running = stage.enqueue("/async-function/one/a", &[], b"body");
+    stage.await_state(&running, "running");
+    stage.gateway.kill();
+    stage.provider.behave();
+    stage.gateway.restart();
+    let job = stage.await_state(&running, "done");
+    assert_eq!(job["lastStatus"], 200);
+    let calls = stage.calls();
+    assert_eq!(calls.len(), 2);
+    assert_eq!(calls[1].body, b"body");
+}
+
+#[test]
+fn an_orderly_end_lets_running_calls_finish_and_begins_none() {
+    let mut stage = Stage::with(&[], &[("com.ringway.async-concurrency", "1")]);
+    stage
+        .provider
+        .script_times("/function/one", 1, Vice::Late(Duration::from_secs(1)));
+    let first = stage.enqueue("/async-function/one/first", &[], b"");
+    let second = stage.enqueue("/async-function/one/second", &[], b"");
+    stage.await_state(&first, "running");
+    assert_eq!(stage.gateway.terminate(), Some(0));
+    let lines: Vec<String> = stage.calls().iter().map(|call| call.line()).collect();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    stage.gateway.restart();
+    assert_eq!(stage.job(&first)["state"], "done");
+    stage.await_state(&second, "done");
+    eventually("two calls in all", Duration::from_secs(5), || {
+        (stage.calls().len() == 2).then_some(())
+    });
+}

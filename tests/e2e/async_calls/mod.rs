@@ -1,0 +1,12 @@
+//! Asynchronous calls: `/async-function/…` and what becomes of them.
+
+mod absent;
+mod callback;
+mod cancel;
+mod crash;
+mod dead;
+mod enqueue;
+mod guard;
+mod retry;
+mod stage;
+mod status;

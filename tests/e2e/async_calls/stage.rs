@@ -1,0 +1,126 @@
+//! A gateway in front of a scripted provider whose functions do as they are told, and a receiver
+//! of callbacks.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ringway_tests::provider::{Kind, Provider, Readiness};
+use ringway_tests::server::{Act, Answer, App, Seen, Server};
+use ringway_tests::{Gateway, Reply, eventually, request};
+use serde_json::{Value, json};
+
+/// Who plays.
+pub(super) struct Stage {
+    pub(super) provider: Provider,
+    pub(super) gateway: Gateway,
+}
+
+/// Annotations under which attempts follow each other quickly.
+pub(super) const QUICK: [(&str, &str); 3] = [
+    ("com.openfaas.retry.attempts", "3"),
+    ("com.openfaas.retry.min_wait", "100ms"),
+    ("com.openfaas.retry.max_wait", "1s"),
+];
+
+impl Stage {
+    /// A ready function `one`, and receivers on this machine allowed.
+    pub(super) fn new() -> Self {
+        Self::with(&[("RINGWAY_CALLBACK_ALLOW", "127.0.0.1/32")], &[])
+    }
+
+    /// The same with settings, and annotations of `one`.
+    pub(super) fn with(settings: &[(&str, &str)], annotations: &[(&str, &str)]) -> Self {
+        let provider = Provider::start(Kind::Netes);
+        let annotations = annotations.iter().map(|(k, v)| ((*k).to_owned(), json!(v)));
+        let annotations = Value::Object(annotations.collect());
+        let document = json!({"service": "one", "image": "x", "annotations": annotations});
+        provider.add_document(&document, Readiness::AtOnce, 1);
+        let gateway = Gateway::behind(&provider, settings);
+        eventually("the function in the table", Duration::from_secs(10), || {
+            gateway
+                .metrics_text()
+                .contains("gateway_service_ready_count{function_name=\"one.openfaas-fn\"} 1")
+                .then_some(())
+        });
+        Self { provider, gateway }
+    }
+
+    /// Queues a call, and expects it to be accepted; its job id.
+    pub(super) fn enqueue(&self, target: &str, headers: &[(&str, &str)], body: &[u8]) -> String {
+        let reply = self.post(target, headers, body);
+        assert_eq!((reply.status, reply.body.len()), (202, 0), "{reply:?}");
+        reply.header("x-job-id").unwrap().to_owned()
+    }
+
+    pub(super) fn post(&self, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+        request(self.gateway.address, "POST", target, headers, body).unwrap()
+    }
+
+    /// How a call stands.
+    pub(super) fn job(&self, id: &str) -> Value {
+        let reply = self
+            .gateway
+            .call("GET", &format!("/async-function/{id}"), b"");
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        serde_json::from_slice(&reply.body).unwrap()
+    }
+
+    /// Waits until a call is in this state; its document.
+    pub(super) fn await_state(&self, id: &str, state: &str) -> Value {
+        let what = format!("{id} to be {state}");
+        eventually(&what, Duration::from_secs(20), || {
+            Some(self.job(id)).filter(|job| job["state"] == state)
+        })
+    }
+
+    /// Waits until its callback is in this state; its document.
+    pub(super) fn await_callback(&self, id: &str, state: &str) -> Value {
+        let what = format!("the callback of {id} to be {state}");
+        eventually(&what, Duration::from_secs(20), || {
+            let job = self.job(id);
+            Some(job["callback"].clone()).filter(|callback| callback["state"] == state)
+        })
+    }
+
+    /// The calls the function got.
+    pub(super) fn calls(&self) -> Vec<Seen> {
+        self.provider.requests("/function/one")
+    }
+}
+
+/// A receiver of callbacks that answers as it was told.
+pub(super) struct Receiver {
+    pub(super) server: Server,
+    answer: Arc<Mutex<Answer>>,
+}
+
+impl Receiver {
+    pub(super) fn new() -> Self {
+        let answer = Arc::new(Mutex::new(Answer::status(200)));
+        let server = Server::start(Arc::new(Says(Arc::clone(&answer))));
+        Self { server, answer }
+    }
+
+    pub(super) fn answers(&self, answer: Answer) {
+        *self.answer.lock().unwrap() = answer;
+    }
+
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.server.address())
+    }
+
+    /// Waits for the first delivery.
+    pub(super) fn first(&self) -> Seen {
+        eventually("a delivery", Duration::from_secs(20), || {
+            self.server.seen().into_iter().next()
+        })
+    }
+}
+
+struct Says(Arc<Mutex<Answer>>);
+
+impl App for Says {
+    fn act(&self, _: &Seen) -> Act {
+        Act::Answer(self.0.lock().unwrap().clone())
+    }
+}
