@@ -58,6 +58,11 @@ pub(crate) async fn refuse(conn: &Conn, refusal: Refusal, extra: &[u8]) {
     if refusal.status == 0 {
         return;
     }
+    let allow: &[u8] = match refusal.why {
+        Reject::MethodRefused => b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n",
+        _ => b"",
+    };
+    let extra = if extra.is_empty() { allow } else { extra };
     if last_words(conn, refusal.status, text_of(refusal), extra).await {
         conn.linger().await;
     }

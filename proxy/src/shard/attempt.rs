@@ -120,6 +120,7 @@ impl Try<'_> {
             read_timeout,
             discard,
             renew: None,
+            ends: (way == Way::Down).then_some(self.call),
         }
     }
 
@@ -285,6 +286,10 @@ impl Try<'_> {
             return Down::BadHead;
         };
         self.call.status.set(head.status);
+        let whole = head.cursor.is_done() && head.cursor.tail().is_empty();
+        if whole && !head.tunnel {
+            self.call.function_done();
+        }
         let pump = self.pump(Way::Down);
         let (result, mut spare) = pump.send(framed.send).await;
         if result.is_err() {
@@ -293,7 +298,7 @@ impl Try<'_> {
         if head.tunnel {
             return Down::Tunnel(framed.rest);
         }
-        if head.cursor.is_done() && head.cursor.tail().is_empty() {
+        if whole {
             let surplus = framed.rest.is_some();
             return Down::Complete { head, surplus };
         }

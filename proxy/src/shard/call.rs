@@ -29,6 +29,8 @@ pub(crate) struct Call<'a> {
     pub(crate) has_turn: Cell<bool>,
     /// The reply was cut short.
     pub(crate) cut: Cell<bool>,
+    /// The function's books are closed.
+    done: Cell<bool>,
     start_micros: u64,
     /// When the function had the call: a wait for its first replica is not the function's time.
     sent_micros: Cell<u64>,
@@ -66,6 +68,7 @@ impl<'a> Call<'a> {
             status: Cell::new(CLIENT_GONE),
             has_turn: Cell::new(false),
             cut: Cell::new(false),
+            done: Cell::new(false),
             start_micros: plan.stamp.start_micros,
             sent_micros: Cell::new(plan.stamp.start_micros),
         })
@@ -79,32 +82,45 @@ impl Call<'_> {
     }
 }
 
+impl Call<'_> {
+    /// The function has nothing more to do with this call: its place is free and its books are
+    /// closed before the client can have read the last of the reply, so that whoever has it may
+    /// call again, and finds it counted.
+    pub(crate) fn function_done(&self) {
+        let shard = self.conn.shard;
+        let Some(function) = self.function.as_ref().filter(|_| !self.done.replace(true)) else {
+            return;
+        };
+        let micros = shard
+            .clock
+            .read_micros()
+            .saturating_sub(self.sent_micros.get());
+        let counters = function.shared.counters.shard(shard.index);
+        counters.inflight.sub(1);
+        counters.ended(self.status.get(), micros);
+        if self.limited {
+            function.shared.inflight.fetch_sub(1, Ordering::Relaxed);
+        }
+        if self.has_turn.get() && has_queue(shard, function) {
+            shard.park.call_ended(&function.id);
+        }
+    }
+}
+
 impl Drop for Call<'_> {
     fn drop(&mut self) {
         let shard = self.conn.shard;
-        let now = shard.clock.read_micros();
-        let micros = now.saturating_sub(self.start_micros);
-        let status = self.status.get();
         shard.counters.inflight.sub(1);
-        if let Some(function) = &self.function {
-            let counters = function.shared.counters.shard(shard.index);
-            counters.inflight.sub(1);
-            counters.ended(status, now.saturating_sub(self.sent_micros.get()));
-            if self.limited {
-                function.shared.inflight.fetch_sub(1, Ordering::Relaxed);
-            }
-            if self.has_turn.get() && has_queue(shard, function) {
-                shard.park.call_ended(&function.id);
-            }
-        }
+        self.function_done();
         let Some(mut record) = self.line.take() else {
             return;
         };
-        let cut = self.cut.get();
+        let (status, cut) = (self.status.get(), self.cut.get());
         if shard.config.access_log == AccessLog::All || status >= 500 || cut {
+            let now = shard.clock.read_micros();
             record.status = status;
             record.cut = cut;
-            record.micros = micros;
+            record.micros = now.saturating_sub(self.start_micros);
             write(shard, *record);
         }
     }

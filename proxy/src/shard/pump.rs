@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::buf::{Buf, Class};
 use crate::fault::Reject;
 use crate::http::BodyCursor;
+use crate::shard::call::Call;
 use crate::shard::conn::Conn;
 use crate::shard::io::Sock;
 use crate::shard::timer::{Act, Slot};
@@ -30,6 +31,8 @@ pub(crate) struct Pump<'a> {
     pub(crate) discard: &'a Cell<bool>,
     /// Moved on by every progress of either way: the idle limit of a tunnel.
     pub(crate) renew: Option<(Slot, Duration)>,
+    /// The call whose function is done when all of the body was read.
+    pub(crate) ends: Option<&'a Call<'a>>,
 }
 
 /// Which way a pump carries.
@@ -125,6 +128,9 @@ impl Pump<'_> {
                 // Only re-chunking asks for it, and then the piece is the whole window.
                 buf.append(b"\r\n");
             }
+            if cursor.is_done() && cursor.tail().is_empty() {
+                self.function_done();
+            }
             if !buf.is_empty() {
                 let (result, back) = self.send(buf).await;
                 buf = back;
@@ -142,6 +148,7 @@ impl Pump<'_> {
         if cursor.tail().is_empty() || self.discard.get() {
             return Ok(());
         }
+        self.function_done();
         let tail = super::answer::holding(self.conn.shard, cursor.tail());
         let (result, _) = self.send(tail).await;
         result.map_err(|_| Fault::WriteFailed)
@@ -182,6 +189,12 @@ impl Pump<'_> {
         }
         self.progressed();
         (result, buf)
+    }
+
+    fn function_done(&self) {
+        if let Some(call) = self.ends {
+            call.function_done();
+        }
     }
 
     fn progressed(&self) {

@@ -52,6 +52,7 @@ async fn one_way(conn: &Conn, way: Way, from: &Sock, to: &Sock, early: Option<Bu
             .config
             .stream_idle
             .map(|after| (Slot::Watch, after)),
+        ends: None,
     };
     let mut cursor = BodyCursor::new(Framing::UntilClose, Trailers::Drop);
     let buf = early.unwrap_or_else(|| conn.shard.buffers.take(Class::Head));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use dashmap::DashMap;
@@ -12,6 +13,7 @@ use ringway_proxy::FunctionId;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
+use tokio::time;
 
 use super::known::{Known, Place};
 use super::names::Names;
@@ -207,9 +209,9 @@ impl Shared {
 
     /// Who the provider is; what it does not tell is filled in, since clients read it all.
     async fn info(&self) -> ProviderInfo {
-        let answer = self.client.ask(Question::get("/system/info")).await;
-        let document: Value = match answer {
-            Ok(answer) if answer.status == 200 => {
+        let asked = self.client.ask(Question::get("/system/info"));
+        let document: Value = match time::timeout(INFO_PATIENCE, asked).await {
+            Ok(Ok(answer)) if answer.status == 200 => {
                 serde_json::from_slice(&answer.body).unwrap_or_default()
             }
             _ => Value::Null,
@@ -245,6 +247,9 @@ impl Shared {
         Err(ProviderError::Unavailable { external })
     }
 }
+
+/// Clients that ask who answers wait five seconds.
+const INFO_PATIENCE: Duration = Duration::from_secs(2);
 
 const fn method(verb: Verb) -> Method {
     match verb {
