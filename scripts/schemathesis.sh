@@ -5,12 +5,12 @@
 #   scripts/schemathesis.sh [document] [options of `schemathesis run` …]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-document=${1:-docs/openapi.yml}
+document=$(realpath "${1:-docs/openapi.yml}")
 [ "$#" = 0 ] || shift
 
 scripts/install.sh
 cargo build --quiet --release --locked --package ringway-control
-venv=target/schemathesis/venv
+venv=$PWD/target/schemathesis/venv
 version=4.32.5
 if [ "$("$venv/bin/schemathesis" --version 2>/dev/null)" != "schemathesis, version $version" ]; then
   python3 -m venv --clear "$venv"
@@ -83,15 +83,16 @@ admin --request POST --data '{"service": "known", "image": "x", "envProcess": "/
 admin --request POST --data '{"name": "known", "value": "x"}' \
   "http://127.0.0.1:$port/system/secrets"
 
-# run CONFIGURATION [options…]
-run() {
-  local configuration=$1
+# run CONFIGURATION [options…]: in the temporary folder, for it leaves files where it runs.
+run() (
+  configuration=$1
   shift
+  cd "$work"
   "$venv/bin/schemathesis" --config-file "$work/$configuration" run "$document" \
     --url "http://127.0.0.1:$port" --auth admin:secret --no-color --warnings off \
     --checks "$checks" --max-examples 50 --request-timeout 10 --generation-database none \
     --suppress-health-check all --continue-on-failure "$@"
-}
+)
 checks=not_a_server_error,status_code_conformance,content_type_conformance
 checks+=,response_headers_conformance,response_schema_conformance,ignored_auth
 run free.toml "$@"

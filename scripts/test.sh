@@ -38,6 +38,12 @@ step "the main job, release build"
 cargo build --release --locked
 limit 600 scripts/main_job.sh
 
+step "the API against its document"
+limit 600 scripts/schemathesis.sh
+
+step "replicas by Prometheus and Alertmanager"
+limit 600 scripts/alerts.sh
+
 if [ "$long" = 1 ]; then
   step "long runs"
   limit 7200 scripts/main_job.sh --long

@@ -29,6 +29,9 @@ pub fn run() -> ExitCode {
 }
 
 fn typed() -> ExitCode {
+    // The allocator asks for huge pages, of which a gateway touches little and pays all: 22 MiB
+    // resident instead of 9 when it starts. A kernel without the switch does without.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     let matches = command().get_matches();
     let (name, matches) = matches.subcommand().unwrap_or(("serve", &matches));
     let given = |key: Key| given(matches, key);

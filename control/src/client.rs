@@ -6,8 +6,8 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use http::header::{self, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, Method, Request, Response};
-use http_body_util::{BodyExt, BodyStream, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, BodyStream, Full};
+use hyper::body::{Body, Incoming};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -66,22 +66,11 @@ impl Client {
     pub(crate) async fn ask(&self, question: Question<'_>) -> Result<Answer, ProviderError> {
         let asked = async {
             let (head, body) = self.send(question).await?.into_parts();
-            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
-            let body = body.map_err(|error| {
-                let external = if error.is::<LengthLimitError>() {
-                    "answered more than the gateway takes"
-                } else {
-                    "ended its answer early"
-                };
-                ProviderError::Unreachable {
-                    external,
-                    internal: error.to_string(),
-                }
-            })?;
+            let body = whole(body).await?;
             Ok(Answer {
                 status: head.status,
                 headers: about_the_body(head.headers),
-                body: body.to_bytes(),
+                body,
             })
         };
         self.in_time(asked).await
@@ -149,6 +138,26 @@ impl Client {
             .unwrap_or_default();
         self.http.request(request).await
     }
+}
+
+/// All of a body, held once: a list may have megabytes.
+async fn whole(mut body: Incoming) -> Result<Bytes, ProviderError> {
+    let failed = |external, internal| ProviderError::Unreachable { external, internal };
+    let announced = body.size_hint().exact().unwrap_or(0);
+    let announced = usize::try_from(announced).unwrap_or(usize::MAX);
+    let mut bytes = Vec::with_capacity(announced.min(ANSWER_BYTES_MAX));
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|e| failed("ended its answer early", describe(&e)))?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if bytes.len() + data.len() > ANSWER_BYTES_MAX {
+            let limit = format!("limit {ANSWER_BYTES_MAX} bytes");
+            return Err(failed("answered more than the gateway takes", limit));
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes.into())
 }
 
 /// Fields that say something of the body, or of the provider; not those of the connection.

@@ -33,4 +33,5 @@ mod percent;
 mod rfc3339;
 mod spawner;
 mod sys;
+mod unread;
 mod watchdog;

@@ -24,7 +24,7 @@ pub struct Scale {
 pub fn settings(annotations: &BTreeMap<String, String>) -> Result<Settings, Invalid> {
     let mut settings = Settings::default();
     for (key, value) in annotations {
-        let Some(name) = key.strip_prefix("com.ringway.") else {
+        let Some(name) = key.strip_prefix(PREFIX) else {
             continue;
         };
         let invalid =
@@ -120,6 +120,9 @@ fn positive(text: &str) -> Option<u32> {
 
 /// Most replicas of one function on one machine; guards against a typing mistake.
 pub const REPLICAS_MAX: u32 = 1_000;
+
+/// What Ringway's own annotations begin with.
+pub(crate) const PREFIX: &str = "com.ringway.";
 
 const MIN: &str = "com.openfaas.scale.min";
 const MAX: &str = "com.openfaas.scale.max";

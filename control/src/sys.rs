@@ -87,6 +87,8 @@ impl ChildRules {
         if let Some(root) = &self.read_only_root {
             root.enter()?;
         }
+        // What is right for the gateway's memory is not the function's affair.
+        let _ = rustix::thread::disable_transparent_huge_pages(false);
         soft_limit(Resource::Nofile, self.descriptors)?;
         if let Some(bytes) = self.data_bytes {
             let limit = Rlimit {

@@ -4,6 +4,7 @@
 //! names that are path navigation (`.` and `..`), with a bound on the length.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// Longest name accepted in a path or a table, in bytes (DNS names end at 253).
 pub(crate) const NAME_BYTES_MAX: usize = 253;
@@ -11,7 +12,7 @@ pub(crate) const NAME_BYTES_MAX: usize = 253;
 /// A function's or a namespace's name: 1 to 253 bytes of `[-a-zA-Z0-9_.]`,
 /// never `.` or `..`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name(Box<str>);
+pub struct Name(Arc<str>);
 
 /// Why bytes are not a [`Name`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -161,7 +161,7 @@ fn an_early_answer_reaches_a_client_that_still_sends() {
 #[test]
 fn half_a_body_is_an_error_for_the_client_and_a_cut_for_the_function() {
     let gateway = Gateway::start();
-    gateway.deploy(&Deployment::vice("vice"));
+    gateway.deploy_ready(&Deployment::vice("vice"), 1);
     let mut client = Client::connect(gateway.address).unwrap();
     client
         .send(b"POST /function/vice/raw HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf")
@@ -179,7 +179,8 @@ fn half_a_body_is_an_error_for_the_client_and_a_cut_for_the_function() {
 #[test]
 fn a_half_closed_client_still_gets_its_answer() {
     let gateway = Gateway::start();
-    gateway.deploy(&Deployment::vice("vice"));
+    // Ready, for the end of a parked caller's sending side counts as leaving.
+    gateway.deploy_ready(&Deployment::vice("vice"), 1);
     let mut client = Client::connect(gateway.address).unwrap();
     client
         .send(b"GET /function/vice/slow?ms=400 HTTP/1.1\r\nHost: a\r\n\r\n")

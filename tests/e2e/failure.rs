@@ -177,3 +177,21 @@ fn reset(client: &Client) {
         );
     }
 }
+
+/// Whoever has read a reply to its end may call again: the place is free by then.
+#[test]
+fn one_caller_after_another_never_meets_a_limit_of_one() {
+    let gateway = Gateway::start();
+    let vice = Deployment::vice("vice").annotation("com.ringway.max-inflight", "1");
+    gateway.deploy_ready(&vice, 1);
+    let mut clients: Vec<Client> = (0..6)
+        .map(|_| Client::connect(gateway.address).unwrap())
+        .collect();
+    let mut refused = 0;
+    for round in 0..1_500 {
+        let client = &mut clients[round % 6];
+        let reply = client.request("GET", "/function/vice/x", &[], b"");
+        refused += usize::from(reply.unwrap().status == 429);
+    }
+    assert_eq!(refused, 0, "of 1,500");
+}

@@ -44,6 +44,23 @@ fn a_refusal_of_a_request_with_a_body_arrives() {
     assert!(wrong.is_empty(), "{} of them:\n{shown}", wrong.len());
 }
 
+/// Many clients send the head first, and the body in a packet of its own.
+#[test]
+fn a_refusal_arrives_when_the_body_comes_in_its_own_packet() {
+    let gateway = Gateway::guarded(&Credentials::new("admin", "secret"), &[]);
+    let mut wrong = 0;
+    for _ in 0..400 {
+        let mut client = Client::connect(gateway.address).unwrap();
+        client
+            .send(b"POST /system/functions HTTP/1.1\r\nHost: a\r\nContent-Length: 300\r\n\r\n")
+            .unwrap();
+        client.send(&[b'x'; 300]).unwrap();
+        let reply = client.reply("POST");
+        wrong += usize::from(!reply.is_ok_and(|r| r.status == 401));
+    }
+    assert_eq!(wrong, 0, "of 400");
+}
+
 #[test]
 fn a_refusal_arrives_while_the_body_is_still_to_come() {
     let gateway = Gateway::guarded(&Credentials::new("admin", "secret"), &[]);

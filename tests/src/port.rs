@@ -11,8 +11,9 @@ use std::sync::atomic::{AtomicU16, Ordering};
 #[must_use]
 pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Other processes that test at the same time begin elsewhere.
-    let start = u16::try_from(std::process::id().wrapping_mul(97) % u32::from(COUNT));
+    // Other processes that test at the same time begin elsewhere, however near their ids are.
+    let spread = std::process::id().wrapping_mul(2_654_435_761);
+    let start = u16::try_from(spread % u32::from(COUNT));
     let start = start.unwrap_or(0);
     for _ in 0..COUNT {
         let next = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;

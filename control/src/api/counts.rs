@@ -43,14 +43,14 @@ impl Counts {
     /// A list of functions with their counts; `None` when it is no list.
     pub(super) async fn list_with(&self, list: &[u8]) -> Option<Vec<u8>> {
         let rows = Rows::parse(list)?;
-        let counts = self.of(&rows.namespaces()).await;
+        let counts = self.of(&rows).await;
         Some(rows.with_counts(|name, namespace| self.find(&counts, name, namespace)))
     }
 
     /// One function's document with its count; `None` when it is no document.
     pub(super) async fn one_with(&self, document: &[u8]) -> Option<Vec<u8>> {
         let rows = Rows::parse_one(document)?;
-        let counts = self.of(&rows.namespaces()).await;
+        let counts = self.of(&rows).await;
         Some(rows.one_with_count(|name, namespace| self.find(&counts, name, namespace)))
     }
 
@@ -64,14 +64,15 @@ impl Counts {
     }
 
     /// Counts of a function that Prometheus has not heard of yet are this gateway's.
-    async fn of(&self, namespaces: &[&str]) -> ByName {
-        let own = (self.own)().into_iter().map(|(id, n)| (full(&id), n));
-        let mut counts: ByName = own.collect();
-        if namespaces.is_empty() {
-            return counts;
-        }
+    async fn of(&self, rows: &Rows<'_>) -> ByName {
+        let own = (self.own)().into_iter().filter(|(_, n)| *n > 0);
+        let mut counts: ByName = own.map(|(id, n)| (full(&id), n)).collect();
         if let Some(prometheus) = &self.prometheus {
-            match self.ask(prometheus, namespaces).await {
+            let namespaces = rows.namespaces();
+            if namespaces.is_empty() {
+                return counts;
+            }
+            match self.ask(prometheus, &namespaces).await {
                 Ok(known) => counts.extend(known),
                 Err(error) => tracing::debug!(error, "Prometheus does not tell the counts"),
             }
@@ -79,8 +80,8 @@ impl Counts {
         counts
     }
 
-    async fn ask(&self, prometheus: &Client, namespaces: &[&str]) -> Result<ByName, String> {
-        let names = namespaces.iter().map(|namespace| match *namespace {
+    async fn ask(&self, prometheus: &Client, namespaces: &[String]) -> Result<ByName, String> {
+        let names = namespaces.iter().map(|namespace| match namespace.as_str() {
             "" => literal(self.namespace.as_str()),
             named => literal(named),
         });

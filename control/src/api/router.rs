@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
-use axum::middleware;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use axum::routing::{any, delete, get, post};
 use http::{Method, StatusCode, Uri};
 
@@ -16,6 +18,7 @@ use crate::name::Namespace;
 use crate::provider::Provider;
 use crate::queue::{Desk, Guard};
 use crate::settings::Login;
+use crate::unread;
 
 /// What the routes work with.
 pub struct Api {
@@ -101,7 +104,16 @@ pub fn router(api: Arc<Api>) -> Router {
             Arc::clone(&api),
             auth::guard,
         ))
+        .layer(middleware::from_fn(end_behind_unread_bodies))
         .with_state(api)
+}
+
+/// Whoever refuses a request early leaves its body unread.
+async fn end_behind_unread_bodies(request: Request, next: Next) -> Response {
+    let (request, body) = unread::watch(request);
+    let mut reply = next.run(request.map(Body::new)).await;
+    body.mark(&mut reply);
+    reply
 }
 
 async fn unknown(State(_): State<Arc<Api>>, uri: Uri) -> ApiError {

@@ -1,8 +1,12 @@
 //! How a function stands: the few fields of a `FunctionStatus` that decide about scaling.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Deserialize;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+
+use crate::policy::PREFIX;
 
 /// A row of a list, or the document of one function, as far as the gateway understands it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -37,14 +41,81 @@ impl Standing {
         object.then(|| serde_json::from_slice(document).ok())?
     }
 
-    /// Reads a list; `null` is an empty one.
+    /// Reads a list; `null` is an empty one. Of what a row may hold much of, labels and foreign
+    /// annotations, nothing is kept: a list may have 10,000 rows.
     #[must_use]
     pub fn parse_list(document: &[u8]) -> Option<Vec<Self>> {
-        serde_json::from_slice::<Option<_>>(document)
-            .ok()
-            .map(Option::unwrap_or_default)
+        let rows: Option<Vec<Listed>> = serde_json::from_slice(document).ok()?;
+        let rows = rows.unwrap_or_default().into_iter();
+        Some(rows.map(|row| row.0).collect())
     }
 }
+
+/// A row of a list.
+struct Listed(Standing);
+
+impl<'de> Deserialize<'de> for Listed {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Row {
+            #[serde(default, deserialize_with = "or_default")]
+            name: String,
+            #[serde(default, deserialize_with = "or_default")]
+            namespace: String,
+            #[serde(default, deserialize_with = "count")]
+            replicas: u32,
+            #[serde(default, deserialize_with = "count")]
+            available_replicas: u32,
+            #[serde(default, deserialize_with = "or_default")]
+            annotations: Ours,
+        }
+        let row = Row::deserialize(deserializer)?;
+        Ok(Self(Standing {
+            name: row.name,
+            namespace: row.namespace,
+            replicas: row.replicas,
+            available_replicas: row.available_replicas,
+            labels: BTreeMap::new(),
+            annotations: row.annotations.0,
+        }))
+    }
+}
+
+/// Annotations that mean something to the gateway.
+#[derive(Default)]
+struct Ours(BTreeMap<String, String>);
+
+impl<'de> Deserialize<'de> for Ours {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Chosen;
+
+        impl<'de> Visitor<'de> for Chosen {
+            type Value = Ours;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Ours, A::Error> {
+                let mut ours = BTreeMap::new();
+                while let Some(key) = map.next_key::<String>()? {
+                    if OURS.iter().any(|prefix| key.starts_with(prefix)) {
+                        ours.insert(key, map.next_value()?);
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(Ours(ours))
+            }
+        }
+
+        deserializer.deserialize_map(Chosen)
+    }
+}
+
+/// What the names of such annotations begin with.
+const OURS: [&str; 2] = [PREFIX, "com.openfaas.retry."];
 
 /// `null` is what is absent.
 fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
@@ -69,12 +140,14 @@ mod tests {
 
     #[test]
     fn absent_and_null_are_zero_and_empty() {
-        let list = br#"[{"name":"a","replicas":null,"labels":null,"annotations":{"k":"v"}},
+        let list = br#"[{"name":"a","replicas":null,"labels":null,"annotations":{"k":7,"com.ringway.retry":"never",
+            "com.openfaas.retry.attempts":"3","com.openfaas.health.http.path":"/"}},
             {"name":"b","namespace":"n","replicas":2.0,"availableReplicas":1,"fromTheFuture":{}},
             {"name":"c","replicas":-1,"availableReplicas":"2"}]"#;
         let rows = Standing::parse_list(list).unwrap();
         assert_eq!((rows[0].replicas, rows[0].labels.len()), (0, 0));
-        assert_eq!(rows[0].annotations["k"], "v");
+        assert_eq!(rows[0].annotations["com.ringway.retry"], "never");
+        assert_eq!(rows[0].annotations.len(), 2);
         assert_eq!((rows[1].replicas, rows[1].available_replicas), (2, 1));
         assert_eq!((rows[1].namespace.as_str(), rows[2].replicas), ("n", 0));
     }

@@ -20,6 +20,7 @@ use super::arguments::Arguments;
 use super::environment;
 use super::output::{Beginning, Delivered, Outcome, Output};
 use crate::sys::{self, ChildRules};
+use crate::unread::Watched;
 
 /// What every request of this replica needs.
 pub(super) struct Watchdog {
@@ -32,12 +33,15 @@ pub(super) struct Watchdog {
     pub(super) slots: Arc<Semaphore>,
 }
 
+/// A request's body on its way to the process.
+pub(super) type RequestBody = Watched<Incoming>;
+
 /// A reply: output as it comes, or a short text.
 pub(super) type Reply = Response<Either<Output, Full<Bytes>>>;
 
 impl Watchdog {
     /// Answers one request. Dropping the future, or the reply's body, kills the process.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Reply {
+    pub(super) async fn answer(&self, request: Request<RequestBody>) -> Reply {
         let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
             let mut reply = text(
                 StatusCode::TOO_MANY_REQUESTS,
@@ -109,7 +113,7 @@ impl Watchdog {
     fn start(
         &self,
         head: &http::request::Parts,
-        body: Incoming,
+        body: RequestBody,
         slot: OwnedSemaphorePermit,
     ) -> io::Result<(impl Future<Output = ()> + Send + 'static, Output)> {
         let mut child = self.command(head, body.size_hint().exact()).spawn()?;
@@ -255,7 +259,7 @@ enum Fed {
 }
 
 /// Pumps the body into the process's standard input.
-async fn feed(stdin: Option<ChildStdin>, mut body: Incoming, limit: Option<Duration>) -> Fed {
+async fn feed(stdin: Option<ChildStdin>, mut body: RequestBody, limit: Option<Duration>) -> Fed {
     let mut stdin = stdin;
     let mut unread: usize = 0;
     loop {

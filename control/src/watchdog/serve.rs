@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use super::arguments::{Arguments, SMALL_PAGES};
 use super::request::{Watchdog, log};
 use crate::settings::variables;
-use crate::sys;
+use crate::{sys, unread};
 
 /// Serves until SIGTERM, and then until the requests in flight are answered.
 pub(crate) fn run(arguments: Arguments) -> ExitCode {
@@ -83,7 +83,12 @@ async fn connection(
 ) {
     let service = service_fn(|request| {
         let watchdog = Arc::clone(&watchdog);
-        async move { Ok::<_, Infallible>(watchdog.answer(request).await) }
+        async move {
+            let (request, body) = unread::watch(request);
+            let mut reply = watchdog.answer(request).await;
+            body.mark(&mut reply);
+            Ok::<_, Infallible>(reply)
+        }
     });
     let served = http1::Builder::new()
         .max_headers(HEADERS_MAX)

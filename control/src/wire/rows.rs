@@ -1,6 +1,7 @@
 //! A list of functions edited without being understood: whatever else a row holds stays as it is.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Deserialize;
@@ -9,8 +10,12 @@ use serde_json::value::RawValue;
 
 use crate::rfc3339;
 
-/// The rows of a JSON array of `FunctionStatus`.
-pub struct Rows<'a>(Vec<Row<'a>>);
+/// The rows of a JSON array of `FunctionStatus`, each read only when it is needed.
+pub struct Rows<'a> {
+    rows: Vec<&'a RawValue>,
+    /// Of the whole text.
+    bytes: usize,
+}
 
 /// One row.
 struct Row<'a> {
@@ -23,34 +28,43 @@ impl<'a> Rows<'a> {
     /// Reads a list, `null` being an empty one; `None` when it is no array of objects.
     #[must_use]
     pub fn parse(list: &'a [u8]) -> Option<Self> {
-        let rows: Option<Vec<Fields<'a>>> = serde_json::from_slice(list).ok()?;
-        Some(Self(
-            rows.unwrap_or_default().into_iter().map(Row::new).collect(),
-        ))
+        let rows: Option<Vec<&'a RawValue>> = serde_json::from_slice(list).ok()?;
+        let rows = rows.unwrap_or_default();
+        let objects = rows.iter().all(|row| row.get().starts_with('{'));
+        objects.then_some(Self {
+            rows,
+            bytes: list.len(),
+        })
     }
 
     /// Reads one row.
     #[must_use]
     pub fn parse_one(row: &'a [u8]) -> Option<Self> {
-        let fields: Fields<'a> = serde_json::from_slice(row).ok()?;
-        Some(Self(vec![Row::new(fields)]))
+        let raw: &'a RawValue = serde_json::from_slice(row).ok()?;
+        raw.get().starts_with('{').then(|| Self {
+            rows: vec![raw],
+            bytes: row.len(),
+        })
     }
 
     /// The namespaces named in rows, in order, each once.
     #[must_use]
-    pub fn namespaces(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.0.iter().map(|row| row.namespace.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
+    pub fn namespaces(&self) -> Vec<String> {
+        let names = self
+            .rows
+            .iter()
+            .filter_map(|raw| Some(Row::of(raw)?.namespace));
+        let names: BTreeSet<String> = names.collect();
+        names.into_iter().collect()
     }
 
     /// The list again, each row with its number of invocations by name and namespace.
     #[must_use]
     pub fn with_counts(&self, count: impl Fn(&str, &str) -> u64) -> Vec<u8> {
-        let mut out = vec![b'['];
-        for (index, row) in self.0.iter().enumerate() {
-            if index > 0 {
+        let mut out = Vec::with_capacity(self.bytes + self.bytes / 8);
+        out.push(b'[');
+        for row in self.rows.iter().filter_map(|raw| Row::of(raw)) {
+            if out.len() > 1 {
                 out.push(b',');
             }
             row.write(count(&row.name, &row.namespace), &mut out);
@@ -63,7 +77,7 @@ impl<'a> Rows<'a> {
     #[must_use]
     pub fn one_with_count(&self, count: impl Fn(&str, &str) -> u64) -> Vec<u8> {
         let mut out = Vec::new();
-        if let Some(row) = self.0.first() {
+        if let Some(row) = self.rows.first().and_then(|raw| Row::of(raw)) {
             row.write(count(&row.name, &row.namespace), &mut out);
         }
         out
@@ -71,17 +85,19 @@ impl<'a> Rows<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn new(fields: Fields<'a>) -> Self {
+    /// `None` for what is no object, of which a list has none.
+    fn of(raw: &'a RawValue) -> Option<Self> {
+        let fields: Fields<'a> = serde_json::from_str(raw.get()).ok()?;
         let text = |field: &str| {
             let found = fields.0.iter().find(|(key, _)| key == field);
             let text = found.and_then(|(_, raw)| serde_json::from_str(raw.get()).ok());
             text.unwrap_or_default()
         };
-        Self {
+        Some(Self {
             name: text("name"),
             namespace: text("namespace"),
             fields: fields.0,
-        }
+        })
     }
 
     fn write(&self, count: u64, out: &mut Vec<u8>) {

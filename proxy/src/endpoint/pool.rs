@@ -52,6 +52,9 @@ pub(crate) struct Checkout {
     pub(crate) now: Millis,
     /// Whether the method may be repeated: such a request tolerates an older connection.
     pub(crate) idempotent: bool,
+    /// Whether the request can be sent again should the connection turn out dead: one that cannot
+    /// is worth a look at any connection.
+    pub(crate) repeatable: bool,
 }
 
 /// One shard's endpoints.
@@ -141,7 +144,7 @@ impl Endpoints {
                 counters.pool_stale.add(1);
                 continue;
             }
-            let looked = u128::from(age) > UPSTREAM_PEEK_AFTER.as_millis();
+            let looked = !how.repeatable || u128::from(age) > UPSTREAM_PEEK_AFTER.as_millis();
             match if looked {
                 idle.sock.peek()
             } else {

@@ -104,7 +104,7 @@ async fn forward(conn: &Conn, plan: &mut Plan, request: &mut Request) -> After {
         call.has_turn.set(true);
         let may_retry = tries < RETRIES_MAX && retries_allowed(plan);
         tries += 1;
-        let (failure, key) = match Upstream::acquire(conn, plan, avoid).await {
+        let (failure, key) = match Upstream::acquire(conn, plan, request.whole, avoid).await {
             // The row lost its last endpoint since it was looked at: wait for the next.
             Err(Unreachable::NoEndpoint) => continue,
             Err(Unreachable::Shortage) => (Failure::Shortage, None),

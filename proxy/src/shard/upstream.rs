@@ -37,15 +37,18 @@ pub(crate) enum Unreachable {
 
 impl<'a> Upstream<'a> {
     /// Picks an endpoint (not `avoid`, when there is another) and gets a connection to it.
+    /// `repeatable`: the request is held whole, so that it survives a connection found dead.
     pub(crate) async fn acquire(
         conn: &'a Conn,
         plan: &Plan,
+        repeatable: bool,
         avoid: Option<Key>,
     ) -> Result<Self, Unreachable> {
         let shard = conn.shard;
         let how = Checkout {
             now: shard.clock.now(),
             idempotent: plan.is_idempotent(),
+            repeatable,
         };
         let (key, address) = match &plan.target {
             Target::Control => (Key::Control, &shard.control),

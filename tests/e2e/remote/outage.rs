@@ -118,6 +118,17 @@ fn a_provider_that_hangs_is_504_in_time() {
     assert!(started.elapsed() < Duration::from_secs(5));
 }
 
+/// `faas-cli version` gives up after five seconds, however patient invocations may be.
+#[test]
+fn info_does_not_wait_for_a_provider_that_hangs() {
+    let (provider, gateway) = start(&[]);
+    provider.script("/system/info", Vice::Hold);
+    let started = Instant::now();
+    let reply = gateway.admin("GET", "/system/info", b"");
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
 #[test]
 fn a_list_that_is_no_list_is_502() {
     let (provider, gateway) = start(&[]);

@@ -47,7 +47,10 @@ impl Server {
     /// Starts on a free port of 127.0.0.1.
     #[must_use]
     pub fn start(app: Arc<dyn App>) -> Self {
-        Self::listen(([127, 0, 0, 1], free_port()).into(), app)
+        let port = || SocketAddr::from(([127, 0, 0, 1], free_port()));
+        // Somebody else may take a port between the look and the use.
+        let tries = (0..PORTS_TRIED).find_map(|_| Self::try_listen(port(), Arc::clone(&app)).ok());
+        tries.expect("a free port")
     }
 
     /// Starts on this address.
@@ -56,6 +59,10 @@ impl Server {
     /// When the address is in use.
     #[must_use]
     pub fn listen(address: SocketAddr, app: Arc<dyn App>) -> Self {
+        Self::try_listen(address, app).expect("a free address")
+    }
+
+    fn try_listen(address: SocketAddr, app: Arc<dyn App>) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("scripted")
@@ -75,8 +82,8 @@ impl Server {
             accepting: Mutex::new(None),
             runtime: Some(runtime),
         };
-        server.accept();
-        server
+        server.accept()?;
+        Ok(server)
     }
 
     /// Where it listens, also while it is closed.
@@ -134,24 +141,25 @@ impl Server {
     /// When somebody else took the port.
     pub fn open(&self) {
         if lock(&self.accepting).is_none() {
-            self.accept();
+            self.accept().expect("the same port again");
         }
     }
 
-    fn accept(&self) {
+    fn accept(&self) -> std::io::Result<()> {
         let _inside = self.runtime().enter();
         let socket = match self.address {
             SocketAddr::V4(_) => TcpSocket::new_v4(),
             SocketAddr::V6(_) => TcpSocket::new_v6(),
         };
-        let socket = socket.expect("a socket");
-        socket.set_reuseaddr(true).expect("a reusable address");
-        socket.bind(self.address).expect("a free address");
-        let listener = socket.listen(BACKLOG).expect("a listener");
+        let socket = socket?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(self.address)?;
+        let listener = socket.listen(BACKLOG)?;
         let task = self
             .runtime()
             .spawn(accept(listener, Arc::clone(&self.shared)));
         *lock(&self.accepting) = Some(task);
+        Ok(())
     }
 
     fn runtime(&self) -> &Runtime {
@@ -187,6 +195,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+const PORTS_TRIED: usize = 10;
 /// As many as connect at once in the largest test.
 const BACKLOG: u32 = 4096;
 

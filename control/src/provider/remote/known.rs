@@ -20,13 +20,22 @@ use crate::settings::ProviderUrl;
 
 /// The functions.
 pub(super) struct Known {
-    rows: DashMap<FunctionId, Row>,
+    rows: DashMap<FunctionId, Kept>,
     observer: RwLock<Option<Arc<dyn Observer>>>,
     /// Held while rows and what the observer was told change, so that they agree.
     turn: Mutex<()>,
     /// Counts changes made through this gateway: a list that began before one of them is old.
     changes: AtomicU64,
+    /// Counts rounds of lists that were taken in.
+    round: AtomicU64,
     pub(super) place: Place,
+}
+
+/// A row as the observer was told it.
+struct Kept {
+    row: Row,
+    /// The round of lists that it was in last.
+    round: u64,
 }
 
 /// Where calls go.
@@ -92,6 +101,7 @@ impl Known {
             observer: RwLock::new(None),
             turn: Mutex::new(()),
             changes: AtomicU64::new(0),
+            round: AtomicU64::new(0),
             place,
         }
     }
@@ -114,20 +124,24 @@ impl Known {
 
     /// Replicas wanted and ready, as last heard.
     pub(super) fn standing(&self, id: &FunctionId) -> Option<(u32, u32)> {
-        let row = self.rows.get(id)?;
-        Some((row.replicas, row.ready))
+        let kept = self.rows.get(id)?;
+        Some((kept.row.replicas, kept.row.ready))
     }
 
     /// Functions with a ready replica.
     pub(super) fn ready(&self) -> Vec<FunctionId> {
-        let rows = self.rows.iter().filter(|row| row.ready > 0);
-        rows.map(|row| row.key().clone()).collect()
+        let rows = self.rows.iter().filter(|kept| kept.row.ready > 0);
+        rows.map(|kept| kept.key().clone()).collect()
     }
 
     /// The function a row names; `None` when it is no name a path can hold.
     pub(super) fn id(&self, standing: &Standing) -> Option<FunctionId> {
         let namespace = match standing.namespace.as_str() {
             "" => self.place.namespace.as_name().clone(),
+            // One text for all of them.
+            named if named == self.place.namespace.as_str() => {
+                self.place.namespace.as_name().clone()
+            }
             named => ringway_proxy::Name::parse(named).ok()?,
         };
         Some(FunctionId {
@@ -140,7 +154,12 @@ impl Known {
     pub(super) fn present(&self, id: FunctionId, standing: &Standing, ready: u32) {
         let _turn = self.turn.lock();
         let row = self.row(id, standing, ready);
-        self.keep(&row);
+        let round = self.rows.get(&row.id).map_or(0, |kept| kept.round);
+        let kept = Kept {
+            row: row.clone(),
+            round,
+        };
+        self.rows.insert(row.id.clone(), kept);
         self.tell(vec![Observed::Present(row)]);
     }
 
@@ -148,7 +167,7 @@ impl Known {
     /// may ask once more.
     pub(super) fn repeat(&self, id: &FunctionId) {
         let _turn = self.turn.lock();
-        let row = self.rows.get(id).map(|row| row.clone());
+        let row = self.rows.get(id).map(|kept| kept.row.clone());
         if let Some(row) = row {
             self.tell(vec![Observed::Present(row)]);
         }
@@ -169,23 +188,30 @@ impl Known {
         if self.changes() != lists.asked_at {
             return false;
         }
+        let round = self.round.fetch_add(1, Ordering::Relaxed) + 1;
         let mut told = Vec::new();
-        let mut seen = HashSet::with_capacity(lists.rows.len());
         for (id, standing, ready) in lists.rows {
-            let row = self.row(id.clone(), &standing, ready);
-            if self.keep(&row) {
-                told.push(Observed::Present(row));
+            if let Some(mut kept) = self.rows.get_mut(&id) {
+                kept.round = round;
+                if self.stands(&kept.row, &standing, ready) {
+                    continue;
+                }
             }
-            seen.insert(id);
+            let row = self.row(id, &standing, ready);
+            let kept = Kept {
+                row: row.clone(),
+                round,
+            };
+            self.rows.insert(row.id.clone(), kept);
+            told.push(Observed::Present(row));
         }
-        let stays =
-            |id: &FunctionId| seen.contains(id) || lists.unheard.contains(id.namespace.as_str());
-        let gone = self.rows.iter().filter(|row| !stays(row.key()));
-        let gone: Vec<FunctionId> = gone.map(|row| row.key().clone()).collect();
-        for id in gone {
-            self.rows.remove(&id);
-            told.push(Observed::Gone(id));
-        }
+        self.rows.retain(|id, kept| {
+            let stays = kept.round == round || lists.unheard.contains(id.namespace.as_str());
+            if !stays {
+                told.push(Observed::Gone(id.clone()));
+            }
+            stays
+        });
         self.tell(told);
         true
     }
@@ -198,7 +224,8 @@ impl Known {
             *self.place.addresses.write() = addresses.into();
             told.push(Observed::Unknown(self.place.through_the_provider(true)));
         }
-        for mut row in self.rows.iter_mut() {
+        for mut kept in self.rows.iter_mut() {
+            let row = &mut kept.row;
             let via = self.place.via(&row.id, row.ready);
             if row.via != via {
                 row.via = via;
@@ -209,24 +236,22 @@ impl Known {
     }
 
     fn row(&self, id: FunctionId, standing: &Standing, ready: u32) -> Row {
-        let settings = policy::settings(&standing.annotations).unwrap_or_else(|error| {
-            tracing::debug!(function = full(&id), %error, "an annotation has no effect");
-            Settings::default()
-        });
         Row {
             via: self.place.via(&id, ready),
+            settings: settings(&id, standing),
             id,
-            settings,
             queueing: Queueing::read(&standing.annotations),
             replicas: standing.replicas,
             ready,
         }
     }
 
-    /// Whether the row is news.
-    fn keep(&self, row: &Row) -> bool {
-        let before = self.rows.insert(row.id.clone(), row.clone());
-        before.as_ref() != Some(row)
+    /// Whether a row says already what is said now.
+    fn stands(&self, row: &Row, standing: &Standing, ready: u32) -> bool {
+        (row.replicas, row.ready) == (standing.replicas, ready)
+            && row.via == self.place.via(&row.id, ready)
+            && row.settings == settings(&row.id, standing)
+            && row.queueing == Queueing::read(&standing.annotations)
     }
 
     fn tell(&self, changes: Vec<Observed>) {
@@ -237,6 +262,15 @@ impl Known {
             observer.observed(changes);
         }
     }
+}
+
+/// What a function's annotations ask for; nothing when they are wrong, which is the provider's to
+/// refuse.
+fn settings(id: &FunctionId, standing: &Standing) -> Settings {
+    policy::settings(&standing.annotations).unwrap_or_else(|error| {
+        tracing::debug!(function = full(id), %error, "an annotation has no effect");
+        Settings::default()
+    })
 }
 
 /// What one round of asking for lists brought.

@@ -6,6 +6,7 @@
 mod bulk;
 mod churn;
 mod crowd;
+mod provider;
 mod replicas;
 mod streams;
 
@@ -78,6 +79,16 @@ const CHECKS: &[Check] = &[
         name: "the connection limit under a crowd",
         long: false,
         run: crowd::limit,
+    },
+    Check {
+        name: "10,000 functions behind a provider; memory",
+        long: false,
+        run: provider::crowd,
+    },
+    Check {
+        name: "calls while the provider's API is broken",
+        long: false,
+        run: provider::broken_system,
     },
 ];
 
