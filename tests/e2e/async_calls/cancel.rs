@@ -10,7 +10,9 @@ use super::stage::Stage;
 #[test]
 fn a_queued_call_that_is_cancelled_is_never_executed() {
     let stage = Stage::with(&[], &[("com.ringway.async-concurrency", "1")]);
-    stage.provider.script("/function/one/first", Vice::Hold);
+    stage
+        .provider
+        .script("/function/one.openfaas-fn/first", Vice::Hold);
     let first = stage.enqueue("/async-function/one/first", &[], b"");
     stage.await_state(&first, "running");
     let second = stage.enqueue("/async-function/one/second", &[], b"");

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use ringway_tests::eventually;
 use ringway_tests::server::Vice;
 
 use super::stage::Stage;
@@ -13,6 +12,7 @@ fn a_call_that_runs_when_the_gateway_is_killed_is_run_again() {
     stage.provider.script("/function/one", Vice::Hold);
     let running = stage.enqueue("/async-function/one/a", &[], b"body");
     stage.await_state(&running, "running");
+    stage.await_calls(1);
     stage.gateway.kill();
     stage.provider.behave();
     stage.gateway.restart();
@@ -38,7 +38,5 @@ fn an_orderly_end_lets_running_calls_finish_and_begins_none() {
     stage.gateway.restart();
     assert_eq!(stage.job(&first)["state"], "done");
     stage.await_state(&second, "done");
-    eventually("two calls in all", Duration::from_secs(5), || {
-        (stage.calls().len() == 2).then_some(())
-    });
+    stage.await_calls(2);
 }

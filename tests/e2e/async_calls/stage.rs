@@ -82,6 +82,13 @@ impl Stage {
         })
     }
 
+    /// Waits until the function got so many calls; what is running is not yet on its way there.
+    pub(super) fn await_calls(&self, count: usize) {
+        eventually("the function's calls", Duration::from_secs(20), || {
+            (self.calls().len() == count).then_some(())
+        });
+    }
+
     /// The calls the function got.
     pub(super) fn calls(&self) -> Vec<Seen> {
         self.provider.requests("/function/one")
