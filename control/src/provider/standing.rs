@@ -45,8 +45,8 @@ impl Standing {
     /// annotations, nothing is kept: a list may have 10,000 rows.
     #[must_use]
     pub fn parse_list(document: &[u8]) -> Option<Vec<Self>> {
-        let rows: Option<Vec<Listed>> = serde_json::from_slice(document).ok()?;
-        let rows = rows.unwrap_or_default().into_iter();
+        let rows: Option<Vec<Option<Listed>>> = serde_json::from_slice(document).ok()?;
+        let rows = rows.unwrap_or_default().into_iter().flatten();
         Some(rows.map(|row| row.0).collect())
     }
 }
@@ -143,7 +143,7 @@ mod tests {
         let list = br#"[{"name":"a","replicas":null,"labels":null,"annotations":{"k":7,"com.ringway.retry":"never",
             "com.openfaas.retry.attempts":"3","com.openfaas.health.http.path":"/"}},
             {"name":"b","namespace":"n","replicas":2.0,"availableReplicas":1,"fromTheFuture":{}},
-            {"name":"c","replicas":-1,"availableReplicas":"2"}]"#;
+            null,{"name":"c","replicas":-1,"availableReplicas":"2"}]"#;
         let rows = Standing::parse_list(list).unwrap();
         assert_eq!((rows[0].replicas, rows[0].labels.len()), (0, 0));
         assert_eq!(rows[0].annotations["com.ringway.retry"], "never");

@@ -30,35 +30,39 @@ pub fn alerts(body: &[u8]) -> Result<Vec<Alert>, String> {
         return Err("it must be a JSON object".to_owned());
     }
     let document: Document = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    let alerts = document.alerts.into_iter().map(|alert| Alert {
-        status: if alert.status == "firing" {
-            Status::Firing
-        } else {
-            Status::Resolved
+    let alerts = document.alerts.unwrap_or_default().into_iter().flatten();
+    let alerts = alerts.map(|alert| Alert {
+        status: match alert.status.as_deref() {
+            Some("firing") => Status::Firing,
+            _ => Status::Resolved,
         },
-        function_name: alert.labels.function_name,
+        function_name: alert
+            .labels
+            .and_then(|labels| labels.function_name)
+            .unwrap_or_default(),
     });
     Ok(alerts.filter(|a| !a.function_name.is_empty()).collect())
 }
 
+/// `null` is what is absent, everywhere.
 #[derive(Deserialize)]
 struct Document {
     #[serde(default)]
-    alerts: Vec<One>,
+    alerts: Option<Vec<Option<One>>>,
 }
 
 #[derive(Deserialize)]
 struct One {
     #[serde(default)]
-    status: String,
+    status: Option<String>,
     #[serde(default)]
-    labels: Labels,
+    labels: Option<Labels>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 struct Labels {
     #[serde(default)]
-    function_name: String,
+    function_name: Option<String>,
 }
 
 #[cfg(test)]
@@ -88,6 +92,12 @@ mod tests {
         for bad in ["", "{", "[]", "7", r#"{"alerts":{}}"#, r#"{"alerts":[1]}"#] {
             assert!(alerts(bad.as_bytes()).is_err(), "{bad}");
         }
-        assert_eq!(alerts(b"{}"), Ok(Vec::new()));
+        for none in [
+            "{}",
+            r#"{"alerts":null}"#,
+            r#"{"alerts":[null,{"status":null,"labels":null},{"labels":{"function_name":null}}]}"#,
+        ] {
+            assert_eq!(alerts(none.as_bytes()), Ok(Vec::new()), "{none}");
+        }
     }
 }

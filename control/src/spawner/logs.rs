@@ -10,7 +10,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::rfc3339;
 
@@ -44,6 +44,8 @@ pub(super) struct LogPipe {
     instance: String,
     /// A line that has not ended, `len <= LINE_BYTES_MAX`.
     line: Vec<u8>,
+    /// When something was read last.
+    read_at: Instant,
     /// Instant and instance, in front of each line of one reading.
     stamp: Vec<u8>,
 }
@@ -180,6 +182,7 @@ impl LogPipe {
             log,
             instance,
             line: Vec::new(),
+            read_at: Instant::now(),
             stamp: Vec::new(),
         }
     }
@@ -190,6 +193,7 @@ impl LogPipe {
         // One instant for all lines of a reading: a function that prints a line per microsecond
         // must not cost the others a clock and a write for each.
         self.stamp = stamp(&self.instance);
+        self.read_at = Instant::now();
         let state = self.read_some();
         self.log.borrow_mut().commit();
         state
@@ -243,6 +247,19 @@ impl LogPipe {
         }
     }
 
+    /// Whether there is a line that has not ended.
+    pub(super) fn waits_for_line_end(&self) -> bool {
+        !self.line.is_empty()
+    }
+
+    /// Logs the line that has not ended when nothing came behind it for a while: the last words
+    /// of a process need no line end, and another process may go on in the same pipe.
+    pub(super) fn flush_quiet(&mut self) {
+        if self.read_at.elapsed() >= QUIET {
+            self.flush();
+        }
+    }
+
     /// Logs the line that has not ended.
     pub(super) fn flush(&mut self) {
         self.end_unended();
@@ -279,6 +296,8 @@ const LINE_BYTES_MAX: usize = 64 * 1024;
 const PENDING_BYTES_MAX: usize = 1024 * 1024;
 /// Memory that a log keeps for the next lines.
 const PENDING_BYTES_KEPT: usize = 64 * 1024;
+/// Silence after which a line is taken to have ended.
+const QUIET: Duration = Duration::from_millis(200);
 /// Reads of one pipe before orders and the other pipes have their turn.
 const READS_MAX: usize = 4;
 

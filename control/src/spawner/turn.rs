@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::logs::{LogPipe, Logs, PipeState};
 use super::protocol::{Abilities, Order, Report, StartOrder, frame, take};
@@ -68,7 +68,10 @@ impl Spawner {
         let mut fds: Vec<PollFd<'_>> = watched
             .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
             .collect();
-        while let Err(error) = poll(&mut fds, None) {
+        // A line that has not ended is looked at again when it stays so.
+        let unended = self.pipes.iter().any(LogPipe::waits_for_line_end);
+        let timeout = unended.then_some(&LOOK);
+        while let Err(error) = poll(&mut fds, timeout) {
             if error != rustix::io::Errno::INTR {
                 return Err(error.into());
             }
@@ -86,6 +89,9 @@ impl Spawner {
         let mut ready = ready.iter();
         self.pipes.retain_mut(|pipe| {
             let readable = ready.next().copied().unwrap_or(false);
+            if !readable {
+                pipe.flush_quiet();
+            }
             !readable || pipe.read() == PipeState::Open
         });
     }
@@ -158,6 +164,12 @@ impl Spawner {
         }
     }
 }
+
+/// How soon an unended line is looked at again.
+const LOOK: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
 
 fn report(mut socket: &File, report: &Report) -> io::Result<()> {
     socket.write_all(&frame(report)?)

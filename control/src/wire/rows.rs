@@ -29,7 +29,9 @@ impl<'a> Rows<'a> {
     #[must_use]
     pub fn parse(list: &'a [u8]) -> Option<Self> {
         let rows: Option<Vec<&'a RawValue>> = serde_json::from_slice(list).ok()?;
-        let rows = rows.unwrap_or_default();
+        let mut rows = rows.unwrap_or_default();
+        // What is null is no function, and clients fail on it.
+        rows.retain(|row| row.get() != "null");
         let objects = rows.iter().all(|row| row.get().starts_with('{'));
         objects.then_some(Self {
             rows,
@@ -196,6 +198,8 @@ mod tests {
     #[test]
     fn null_is_an_empty_list_and_the_rest_is_none() {
         assert_eq!(Rows::parse(b"null").unwrap().with_counts(|_, _| 1), b"[]");
+        let list = Rows::parse(br#"[null,{"name":"a"}]"#).unwrap();
+        assert_eq!(list.with_counts(|_, _| 0), br#"[{"name":"a"}]"#);
         assert!(Rows::parse(b"{}").is_none());
         assert!(Rows::parse(b"[1]").is_none());
         assert!(Rows::parse(b"<html>").is_none());

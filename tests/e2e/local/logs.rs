@@ -84,3 +84,24 @@ fn a_line_that_is_no_text_is_still_one_json_line() {
         text.starts_with("a\tb\"").then_some(())
     });
 }
+
+/// A process per request: its last words need no line end, and do not run into those of the next.
+#[test]
+fn last_words_without_a_line_end_are_a_line_soon() {
+    let gateway = Gateway::start();
+    let body = serde_json::json!({
+        "service": "terse", "image": "test",
+        "envProcess": "sh -c 'cat >&2; printf reply'",
+    });
+    let reply = gateway.call("POST", "/system/functions", body.to_string().as_bytes());
+    assert_eq!(reply.status, 202);
+    for (index, words) in ["first", "second"].into_iter().enumerate() {
+        let reply = gateway.call("POST", "/function/terse", words.as_bytes());
+        assert_eq!(reply.text(), "reply");
+        eventually(words, Duration::from_secs(5), || {
+            let all = lines(&gateway, "name=terse");
+            let last = all.last().and_then(|line| line["text"].as_str());
+            (all.len() == index + 1 && last == Some(words)).then_some(())
+        });
+    }
+}

@@ -130,3 +130,25 @@ fn secrets_survive_a_restart() {
     let list = gateway.call("GET", "/system/secrets", b"").text();
     assert!(list.contains("key") && !list.contains("kept"), "{list}");
 }
+
+/// A secret can be removed while a function names it, as with other providers: the function
+/// goes on, and is still there after a restart.
+#[test]
+fn a_removed_secret_takes_no_function_with_it() {
+    let mut gateway = Gateway::start();
+    assert_eq!(secret(&gateway, "POST", "key", "one"), 201);
+    assert_eq!(deploy_reader(&gateway, "reader", &["key"], "key"), 202);
+    gateway.await_replicas("reader", 1);
+    assert_eq!(secret(&gateway, "DELETE", "key", ""), 200);
+    gateway.restart();
+    gateway.await_replicas("reader", 1);
+    // It runs, and does not find its file.
+    assert_eq!(gateway.call("GET", "/function/reader", b"").status, 500);
+    assert_eq!(secret(&gateway, "POST", "key", "two"), 201);
+    assert_eq!(read(&gateway, "reader"), "two");
+    let body = br#"{"functionName":"reader"}"#;
+    assert_eq!(
+        gateway.call("DELETE", "/system/functions", body).status,
+        200
+    );
+}

@@ -32,6 +32,15 @@ pub(super) struct Shared {
     pub(super) functions: RwLock<BTreeMap<String, Arc<Function>>>,
 }
 
+/// Whether the secrets of a deployment have to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Secrets {
+    /// It is new.
+    MustExist,
+    /// It was deployed before, and a secret may have been removed since: the function stays.
+    MayBeGone,
+}
+
 impl Shared {
     pub(super) fn all(&self) -> Vec<Arc<Function>> {
         self.functions.read().values().cloned().collect()
@@ -56,10 +65,11 @@ impl Shared {
             let rule = format!("{}: must be at most {REPLICAS_MAX}", stored.replicas);
             return Err(Invalid::new("replicas", rule).into());
         }
-        let (id, current) = self.parse(stored.deployment)?;
+        let (id, current) = self.parse(stored.deployment, Secrets::MayBeGone)?;
         let mut state = State::new(current, stored.replicas, stored.created_at);
         // A fallback that cannot be run any more would not help.
-        let fallback = stored.fallback.and_then(|f| self.parse(f).ok());
+        let fallback = stored.fallback;
+        let fallback = fallback.and_then(|f| self.parse(f, Secrets::MayBeGone).ok());
         state.fallback = fallback.map(|(_, revision)| revision);
         self.show_secrets(&id, state.secrets().map(str::to_owned))?;
         let function = Function::new(id.clone(), Arc::clone(&self.world), state);
@@ -71,6 +81,7 @@ impl Shared {
     fn parse(
         &self,
         mut deployment: Deployment,
+        secrets: Secrets,
     ) -> Result<(FunctionId, Arc<Revision>), ProviderError> {
         if deployment.service.is_empty() {
             return Err(Invalid::new("service", "must name the function").into());
@@ -80,7 +91,8 @@ impl Shared {
         let id = id.map_err(|_| Invalid::new("service", LABEL_RULE))?;
         namespace.as_str().clone_into(&mut deployment.namespace);
         for secret in &deployment.secrets {
-            if !self.vault.has(namespace.as_str(), secret) {
+            let missing = !self.vault.has(namespace.as_str(), secret);
+            if missing && secrets == Secrets::MustExist {
                 let rule = format!("there is no secret {secret:?} in {namespace}");
                 return Err(Invalid::new("secrets", rule).into());
             }
@@ -142,7 +154,7 @@ impl Shared {
         if existing.is_none() && !create && !target.name.is_empty() {
             return Err(not_found(&target));
         }
-        let (id, revision) = self.parse(deployment)?;
+        let (id, revision) = self.parse(deployment, Secrets::MustExist)?;
         let name = full(&id);
         let shown = revision.deployment.secrets.iter().cloned();
         let before = existing.iter().flat_map(|function| {
