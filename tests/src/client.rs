@@ -106,8 +106,10 @@ impl Client {
         }
         bytes.extend_from_slice(b"\r\n");
         bytes.extend_from_slice(body);
-        self.send(&bytes)?;
+        // Whoever refuses a large body closes at last; its answer is there all the same.
+        let sent = self.send(&bytes);
         self.reply(method)
+            .map_err(|error| sent.err().unwrap_or(error))
     }
 
     /// Reads a final reply; interim ones are passed over.
