@@ -19,7 +19,7 @@ use crate::metrics::{
 use crate::runtime::{self, Choice};
 use crate::shard::inbox::Inbox;
 use crate::shard::{Neighbour, Neighbours, Setup, Shard};
-use crate::table::Publisher;
+use crate::table::{Doorbell, Publisher};
 
 /// How often the access log is written.
 const LOG_EVERY: Duration = Duration::from_millis(50);
@@ -64,6 +64,15 @@ pub struct DriverReport {
     pub flags: &'static str,
     /// Why `io_uring`, or its better flags, are not used although allowed by the configuration.
     pub fallback: Option<String>,
+}
+
+/// A shard's signs of life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pulse {
+    /// Moves after every [`Gateway::knock`], soon.
+    pub answers: u64,
+    /// Its thread is over, which nobody asked for while the gateway is not stopped.
+    pub ended: bool,
 }
 
 /// Why the data plane did not start; the text names the cure.
@@ -233,6 +242,25 @@ impl Gateway {
                 .map(|s| ShardSnapshot::of(s.counters))
                 .collect(),
         }
+    }
+
+    /// Rings every shard; each that lives answers ([`Gateway::pulses`]).
+    pub fn knock(&self) {
+        for shard in &self.shards {
+            shard.inbox.ring();
+        }
+    }
+
+    /// Signs of life, one per shard.
+    #[must_use]
+    pub fn pulses(&self) -> Vec<Pulse> {
+        let shards = self.shards.iter();
+        shards
+            .map(|shard| Pulse {
+                answers: shard.inbox.answers(),
+                ended: shard.thread.is_finished(),
+            })
+            .collect()
     }
 
     /// Begins to drain: no new connections, `Connection: close` on replies, idle ones closed.

@@ -28,6 +28,6 @@ pub use config::{AccessLog, Cidr, Config, DriverChoice, HalfClose};
 pub use cors::{Cors, Origins};
 pub use demand::{Demand, NoDemand};
 pub use fault::{Reject, RetryRule};
-pub use gateway::{Driver, DriverReport, Gateway, StartError, ipv4_wildcard};
+pub use gateway::{Driver, DriverReport, Gateway, Pulse, StartError, ipv4_wildcard};
 pub use name::{Name, NameError};
 pub use table::{Address, Change, Forward, FunctionId, FunctionSpec, Publisher, Retry, Settings};

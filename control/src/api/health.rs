@@ -9,11 +9,10 @@ use super::router::Api;
 use crate::error::ApiError;
 
 pub(super) async fn live(State(api): State<Arc<Api>>) -> Result<&'static str, ApiError> {
-    if api.facts.is_draining() {
-        let text = "the gateway is draining";
-        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, text));
+    match api.facts.trouble() {
+        Some(text) => Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, text)),
+        None => Ok("OK"),
     }
-    Ok("OK")
 }
 
 pub(super) async fn ready(State(api): State<Arc<Api>>) -> Result<&'static str, ApiError> {

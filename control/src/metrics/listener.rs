@@ -1,7 +1,7 @@
 //! The metrics listener: `/metrics` and `/healthz`, never authenticated.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::extract::State;
@@ -31,6 +31,8 @@ pub struct Facts {
     pub calls: SystemCalls,
     /// Set once the gateway drains.
     pub draining: AtomicBool,
+    /// Shards that do not answer.
+    pub stuck: AtomicUsize,
 }
 
 impl Facts {
@@ -38,6 +40,16 @@ impl Facts {
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Why the gateway should get no further calls, if so.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&'static str> {
+        if self.is_draining() {
+            return Some("the gateway is draining");
+        }
+        let stuck = self.stuck.load(Ordering::Relaxed) > 0;
+        stuck.then_some("a shard does not answer")
     }
 }
 
@@ -59,6 +71,7 @@ pub fn page(facts: &Facts) -> Response {
         driver: facts.driver,
         calls: &facts.calls.series(),
         queue: (&facts.desk.tally.counts(), depths.as_ref()),
+        stuck: facts.stuck.load(Ordering::Relaxed),
         process: Process::observe(),
     });
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -70,8 +83,8 @@ async fn metrics(State(facts): State<Arc<Facts>>) -> Response {
 }
 
 async fn health(State(facts): State<Arc<Facts>>) -> Response {
-    if facts.is_draining() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "the gateway is draining\n").into_response();
+    match facts.trouble() {
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
+        None => "OK".into_response(),
     }
-    "OK".into_response()
 }

@@ -18,6 +18,7 @@ pub(super) struct Numbers<'a> {
     pub(super) driver: &'a str,
     pub(super) calls: &'a [(Key, CodeSnapshot)],
     pub(super) queue: (&'a Counts, Option<&'a Depths>),
+    pub(super) stuck: usize,
     pub(super) process: Process,
 }
 
@@ -35,6 +36,9 @@ pub(super) fn render(numbers: &Numbers<'_>) -> String {
     page.family("ringway_driver", "gauge", "I/O driver in use; always 1.");
     page.sample("ringway_driver", &[("driver", numbers.driver)], 1);
     shards(&mut page, numbers.snapshot);
+    let family = "ringway_shards_stuck";
+    page.family(family, "gauge", "Shards that have not answered for 5 s.");
+    page.sample(family, &[], numbers.stuck);
     process(&mut page, numbers.process);
     page.text
 }
@@ -180,6 +184,7 @@ mod tests {
             driver: "epoll",
             calls: &calls.series(),
             queue: (&counts, Some(&depths)),
+            stuck: 0,
             process: Process::observe(),
         })
     }

@@ -84,6 +84,9 @@ pub trait Provider: Send + Sync {
     /// A call was answered by another server that `function` has no replica after all, and its
     /// callers wait until the observer hears of it again. Must not block.
     fn unready(&self, function: FunctionId);
+
+    /// Looks again at what it otherwise looks at from time to time. Must not block.
+    fn refresh(&self) {}
 }
 
 /// Hears of functions; called under the provider's lock, so it must be quick.

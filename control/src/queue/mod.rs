@@ -14,6 +14,7 @@ mod headers;
 mod job;
 mod limits;
 mod policy;
+mod rank;
 mod tally;
 mod worker;
 
@@ -29,3 +30,4 @@ pub use worker::Rules;
 
 pub(crate) use headers::{lines, map};
 pub(crate) use policy::codes;
+pub(crate) use rank::step_back;

@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::running::{StartError, system};
 use crate::provider::remote::Names;
 use crate::publish::Board;
-use crate::queue::{Desk, Engine, Resolver};
+use crate::queue::{Desk, Engine, Resolver, step_back};
 use crate::settings::Settings;
 
 /// The queue, and the threads that run its calls.
@@ -64,13 +64,6 @@ impl Later {
     }
 }
 
-/// Lets the shards' threads go first where there are more threads than cores.
-fn step_back() {
-    // On Linux this is the calling thread's alone (setpriority(2)). Without it calls that wait
-    // compete with those that can wait, and that is all.
-    let _ = rustix::process::setpriority_process(None, NICENESS);
-}
-
 /// Where a listener on this address is reached from this machine.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
@@ -83,7 +76,6 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
 
 /// Enough for some ten thousand calls per second, which the disk does not have.
 const THREADS: usize = 2;
-const NICENESS: i32 = 10;
 const END_WAIT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

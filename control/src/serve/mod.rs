@@ -6,8 +6,11 @@ mod folder;
 mod later;
 mod listen;
 mod login;
+mod pulse;
 mod running;
+mod signals;
 mod stop;
+mod systemd;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;

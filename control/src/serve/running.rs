@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -20,13 +20,14 @@ use super::folder::runtime_folder;
 use super::later::Later;
 use super::listen::{bind_control, supervise, usable};
 use super::login::follow;
-use super::stop::Signals;
+use super::signals::Signals;
+use super::systemd;
 use crate::api::{self, Api, Counts};
 use crate::metrics::{self, Facts, SystemCalls};
 use crate::provider::Provider;
 use crate::provider::process::StoreError;
 use crate::publish::Board;
-use crate::settings::{Key, Settings};
+use crate::settings::{Key, Login, Settings};
 use crate::sys;
 
 /// Why the gateway did not start; the text names what to change.
@@ -65,6 +66,10 @@ pub struct Running {
     pub(super) signals: Signals,
     /// The queue and what runs its calls.
     pub(super) later: Later,
+    /// What `/system` asks for.
+    pub(super) login: Option<Login>,
+    /// Time between SIGTERM and the end of accepting.
+    pub(super) grace: Duration,
     /// How long calls may finish at the end.
     pub(super) drain_bound: Duration,
     /// Public address, with the real port.
@@ -122,6 +127,7 @@ impl Running {
             desk: Arc::clone(&later.desk),
             calls: SystemCalls::default(),
             draining: AtomicBool::new(false),
+            stuck: AtomicUsize::new(0),
         });
         let api = api(&gateway, &provider, &facts, &settings);
         runtime.block_on(async {
@@ -134,6 +140,7 @@ impl Running {
             }
         });
         tell(&settings, listen, metrics_listen, driver);
+        systemd::ready();
         let drain_bound = settings.write_timeout.unwrap_or(DRAIN_DEFAULT);
         Ok(Self {
             runtime,
@@ -143,6 +150,8 @@ impl Running {
             facts,
             signals,
             later,
+            login: settings.credentials,
+            grace: settings.edge.shutdown_grace,
             drain_bound,
             listen,
             metrics_listen,

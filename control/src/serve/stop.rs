@@ -1,19 +1,24 @@
 //! The end: drain, stop the data plane, end the functions.
 
-use std::io;
 use std::process::{Child, ExitCode};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use ringway_proxy::Gateway;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time;
 
 use super::backend::BuiltIn;
+use super::pulse::shard_ended;
 use super::running::{Running, SharedGateway};
+use super::signals::{Asked, Signals};
+use super::systemd;
+use crate::provider::Provider;
+use crate::settings::Login;
 
 impl Running {
-    /// Serves until a signal comes or the spawner is gone, then ends in order.
+    /// Serves until a signal comes or something is gone that cannot be replaced, then ends in
+    /// order.
     #[must_use]
     pub fn wait(self) -> ExitCode {
         let Self {
@@ -24,24 +29,43 @@ impl Running {
             facts,
             mut signals,
             later,
+            login,
+            grace,
             drain_bound,
             folder,
             ..
         } = self;
         let code = runtime.block_on(async {
-            let code = tokio::select! {
-                () = signals.next() => ExitCode::SUCCESS,
-                () = spawner_gone(built_in.as_ref()) => {
-                    tracing::error!(
-                        "the spawner is gone and every function's process with it; stopping"
-                    );
-                    ExitCode::FAILURE
+            let reload = || reload(login.as_ref(), &*provider);
+            let why = tokio::select! {
+                asked = told_to_end(&mut signals, reload) => Why::Asked(asked),
+                () = spawner_gone(built_in.as_ref()) => Why::Broken(
+                    "the spawner is gone and every function's process with it",
+                ),
+                () = shard_ended(Arc::clone(&gateway), Arc::clone(&facts)) => {
+                    Why::Broken("a shard is gone")
                 }
             };
-            tracing::info!("draining; a second signal ends at once");
+            systemd::stopping();
             facts.draining.store(true, Ordering::Relaxed);
-            later.desk.stop();
+            let grace = match why {
+                Why::Asked(Asked::End) => grace,
+                Why::Asked(_) => Duration::ZERO,
+                Why::Broken(what) => {
+                    tracing::error!("{what}; stopping");
+                    Duration::ZERO
+                }
+            };
             let ended = async {
+                if !grace.is_zero() {
+                    tracing::info!(
+                        ?grace,
+                        "not ready any more; draining after the grace period"
+                    );
+                    time::sleep(grace).await;
+                }
+                tracing::info!("draining; a second signal ends at once");
+                later.desk.stop();
                 later.desk.idle(Instant::now() + drain_bound).await;
                 drain(&gateway, drain_bound).await;
                 if let Some(built_in) = &built_in {
@@ -50,13 +74,16 @@ impl Running {
             };
             tokio::select! {
                 () = ended => {}
-                () = signals.next() => {
+                () = signals.end() => {
                     tracing::warn!("ended at once");
                     // The spawner sees its socket end and leaves nothing behind.
                     std::process::exit(1);
                 }
             }
-            code
+            match why {
+                Why::Asked(_) => ExitCode::SUCCESS,
+                Why::Broken(_) => ExitCode::FAILURE,
+            }
         });
         // The last ends of the spawner's socket go with the runtime's tasks.
         let spawner = built_in.map(|built_in| built_in.spawner);
@@ -71,6 +98,44 @@ impl Running {
         tracing::info!("ended");
         code
     }
+}
+
+/// Why the gateway ends.
+#[derive(Clone, Copy)]
+enum Why {
+    /// By a signal.
+    Asked(Asked),
+    /// Something is gone without which it cannot serve; a supervisor starts it again.
+    Broken(&'static str),
+}
+
+/// Obeys signals until one asks for an end.
+async fn told_to_end(signals: &mut Signals, reload: impl AsyncFn()) -> Asked {
+    loop {
+        match signals.next().await {
+            Asked::Reload => reload().await,
+            end => return end,
+        }
+    }
+}
+
+/// Reads again what may have changed: credentials, the provider's functions and addresses.
+async fn reload(login: Option<&Login>, provider: &dyn Provider) {
+    systemd::reloading();
+    provider.refresh();
+    if let Some(login) = login {
+        let login = login.clone();
+        match tokio::task::spawn_blocking(move || login.reload()).await {
+            Ok(Ok(changed)) => tracing::info!(credentials_changed = changed, "reloaded"),
+            Ok(Err(error)) => {
+                tracing::error!("the credentials stay as they were: {error}");
+            }
+            Err(error) => tracing::error!(%error, "the credentials were not read"),
+        }
+    } else {
+        tracing::info!("reloaded");
+    }
+    systemd::ready();
 }
 
 /// Ends when the spawner does; never when there is none.
@@ -124,32 +189,6 @@ fn wait_for(mut spawner: Child) {
         }
     }
     tracing::warn!("the spawner did not end");
-}
-
-/// The signals that ask for an end.
-pub(super) struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    /// The terminal was closed.
-    hangup: Signal,
-}
-
-impl Signals {
-    pub(super) fn new() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-            _ = self.hangup.recv() => {}
-        }
-    }
 }
 
 const LOOK: Duration = Duration::from_millis(20);

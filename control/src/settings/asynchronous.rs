@@ -7,7 +7,7 @@ use ringway_proxy::Cidr;
 
 use super::error::SettingError;
 use super::key::Key;
-use super::reader::{Reader, above_zero, count, switch};
+use super::reader::{Reader, above_zero, bytes, count, switch};
 use super::shape::Given;
 use crate::queue::{Guard, Limits, RetryPolicy, Rules, codes};
 
@@ -36,7 +36,7 @@ impl AsyncSettings {
         let min_wait = read.or(Key::RetryMinWait, MIN_WAIT, above_zero)?;
         Ok(Self {
             limits: Limits {
-                body_bytes_max: read.or(Key::AsyncBodyMax, BODY_BYTES, bytes(BODY_BYTES_MAX))?,
+                body_bytes_max: read.or(Key::AsyncBodyMax, BODY_BYTES, bytes(1, BODY_BYTES_MAX))?,
                 keep: read.or(Key::AsyncKeep, KEEP, above_zero)?,
                 keep_max: KEEP_MAX,
             },
@@ -48,7 +48,11 @@ impl AsyncSettings {
                     of_one,
                 )?,
                 timeout: read.or(Key::AsyncTimeout, TIMEOUT, above_zero)?,
-                reply_bytes_max: read.or(Key::AsyncReplyMax, REPLY_BYTES, bytes(BODY_BYTES_MAX))?,
+                reply_bytes_max: read.or(
+                    Key::AsyncReplyMax,
+                    REPLY_BYTES,
+                    bytes(1, BODY_BYTES_MAX),
+                )?,
                 retry: RetryPolicy {
                     attempts: read.or(Key::RetryAttempts, ATTEMPTS, count(1_000_000))?,
                     codes: read.or(Key::RetryCodes, CODES.into(), some_codes)?,
@@ -106,26 +110,6 @@ fn receivers(text: &str) -> Result<Vec<Receiver>, String> {
 
 fn some_codes(text: &str) -> Result<Arc<[u16]>, String> {
     codes(text).map_err(|why| format!("must be statuses such as 500,502: {why}"))
-}
-
-/// A number of bytes, from 1 to `most`.
-fn bytes(most: u64) -> impl FnOnce(&str) -> Result<u64, String> {
-    move |text| {
-        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, unit) = text.split_at(digits);
-        let unit = match unit {
-            "" => Some(1),
-            "KiB" => Some(1 << 10),
-            "MiB" => Some(1 << 20),
-            "GiB" => Some(1 << 30),
-            _ => None,
-        };
-        let product = number.parse().ok().zip(unit);
-        let product = product.and_then(|(n, unit): (u64, u64)| n.checked_mul(unit));
-        product.filter(|n| (1..=most).contains(n)).ok_or_else(|| {
-            format!("must be a number of bytes such as 65536, 256KiB or 16MiB, at most {most}")
-        })
-    }
 }
 
 const BODY_BYTES: u64 = 16 * 1024 * 1024;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::edge::EDGE;
 use super::shape::{LATER, Shape};
 
 /// One setting.
@@ -77,6 +78,14 @@ pub enum Key {
     CorsCredentials,
     /// How long a preflight is remembered.
     CorsMaxAge,
+    /// Most connections of one client.
+    ConnectionsPerClientMax,
+    /// What buffers may use.
+    Memory,
+    /// Time between SIGTERM and the end of accepting.
+    ShutdownGrace,
+    /// Whether to take the place of a running gateway.
+    Takeover,
     /// Largest body of a queued call.
     AsyncBodyMax,
     /// Queued calls run at once.
@@ -138,6 +147,7 @@ impl Key {
                 | Self::DirectFunctions
                 | Self::CorsCredentials
                 | Self::WriteRequestUri
+                | Self::Takeover
                 | Self::AsyncAcceptUnknown
                 | Self::CallbackOnlyAllowed
                 | Self::CallbackPrivate
@@ -432,14 +442,15 @@ const SHAPES: [Shape; 35] = [
 
 /// The shape of the setting with this number.
 const fn at(index: usize) -> Shape {
-    if index < SHAPES.len() {
-        SHAPES[index]
-    } else {
-        LATER[index - SHAPES.len()]
+    const EDGE_END: usize = SHAPES.len() + EDGE.len();
+    match index {
+        _ if index < SHAPES.len() => SHAPES[index],
+        _ if index < EDGE_END => EDGE[index - SHAPES.len()],
+        _ => LATER[index - EDGE_END],
     }
 }
 
-const COUNT: usize = SHAPES.len() + LATER.len();
+const COUNT: usize = SHAPES.len() + EDGE.len() + LATER.len();
 
 /// The tables are in the enumeration's order, so that its values are their indices.
 const _: () = {

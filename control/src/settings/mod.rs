@@ -7,6 +7,7 @@ pub mod duration;
 
 mod asynchronous;
 mod credentials;
+mod edge;
 mod error;
 mod key;
 mod listen;
@@ -22,6 +23,7 @@ mod tests;
 
 pub use asynchronous::AsyncSettings;
 pub use credentials::{Credentials, Login};
+pub use edge::EdgeSettings;
 pub use error::SettingError;
 pub use key::Key;
 pub use reference::reference;

@@ -144,3 +144,31 @@ pub(super) fn list<T>(
         parsed.collect()
     }
 }
+
+/// A duration.
+pub(super) fn span(text: &str) -> Result<Duration, String> {
+    duration::parse(text).map_err(|error| error.to_string())
+}
+
+/// A number of bytes, from `least` to `most`.
+pub(super) fn bytes(least: u64, most: u64) -> impl FnOnce(&str) -> Result<u64, String> {
+    move |text| {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at(digits);
+        let unit = match unit {
+            "" => Some(1),
+            "KiB" => Some(1 << 10),
+            "MiB" => Some(1 << 20),
+            "GiB" => Some(1 << 30),
+            _ => None,
+        };
+        let product = number.parse().ok().zip(unit);
+        let product = product.and_then(|(n, unit): (u64, u64)| n.checked_mul(unit));
+        let allowed = product.filter(|n| (least..=most).contains(n));
+        allowed.ok_or_else(|| {
+            format!(
+                "must be a number of bytes such as 65536, 256KiB or 16MiB, from {least} to {most}"
+            )
+        })
+    }
+}

@@ -9,6 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::asynchronous::AsyncSettings;
 use super::credentials::Login;
+use super::edge::EdgeSettings;
 use super::error::SettingError;
 use super::key::Key;
 use super::listen::{self, Guard};
@@ -78,6 +79,8 @@ pub struct Settings {
     pub idle_per_endpoint_max: usize,
     /// Pages of other origins that may call functions; `None` leaves that to the functions.
     pub cors: Option<Cors>,
+    /// Limits of the whole gateway, its end and its successor.
+    pub edge: EdgeSettings,
     /// Asynchronous calls.
     pub asynchronous: AsyncSettings,
     /// What was forgiven, for the log.
@@ -147,6 +150,7 @@ impl Settings {
                 count(1_000_000),
             )?,
             cors: cors(&read)?,
+            edge: EdgeSettings::resolve(&read, surroundings.memory)?,
             asynchronous: AsyncSettings::resolve(&read)?,
             provider_url,
             surroundings,

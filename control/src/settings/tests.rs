@@ -10,6 +10,7 @@ use super::{Given, Key, Settings, Surroundings};
 fn around() -> Surroundings {
     Surroundings {
         cores: 4,
+        memory: 4 << 30,
         xdg_data_home: None,
         home: Some("/home/x".into()),
         path: "/bin".into(),

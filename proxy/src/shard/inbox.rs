@@ -6,7 +6,7 @@
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -25,6 +25,8 @@ pub(crate) struct Inbox {
     rung: AtomicBool,
     drain: AtomicBool,
     stop: AtomicBool,
+    /// How often the bell was answered.
+    answers: AtomicU64,
     bell: Mutex<UnixStream>,
 }
 
@@ -38,6 +40,7 @@ impl Inbox {
             rung: AtomicBool::new(false),
             drain: AtomicBool::new(false),
             stop: AtomicBool::new(false),
+            answers: AtomicU64::new(0),
             bell: Mutex::new(ours),
         };
         Ok((inbox, theirs))
@@ -59,6 +62,11 @@ impl Inbox {
     pub(crate) fn hand(&self, stream: TcpStream, peer: SocketAddr) {
         self.handed.lock().push((stream, peer));
         self.ring();
+    }
+
+    /// How often the shard has answered its bell: it moves after a ring while the shard lives.
+    pub(crate) fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -93,6 +101,7 @@ pub(crate) async fn listen(shard: &'static Shard, bell: UnixStream) {
         }
         // Cleared before looking: what is announced after this rings again.
         shard.inbox.rung.store(false, Ordering::Release);
+        shard.inbox.answers.fetch_add(1, Ordering::Relaxed);
         if shard.inbox.stop.load(Ordering::Acquire) {
             return;
         }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -49,6 +49,7 @@ impl Server {
                 desk,
                 calls: SystemCalls::default(),
                 draining: AtomicBool::new(false),
+                stuck: AtomicUsize::new(0),
             }),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

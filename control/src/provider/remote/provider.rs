@@ -388,4 +388,9 @@ impl Provider for RemoteProvider {
             shared.checking.remove(&function);
         });
     }
+
+    fn refresh(&self) {
+        self.shared.look.notify_one();
+        self.shared.resolve.notify_one();
+    }
 }

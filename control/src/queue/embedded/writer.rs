@@ -6,12 +6,11 @@
 
 use std::io;
 use std::thread;
-use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::queue::QueueError;
+use crate::queue::{QueueError, step_back};
 
 /// The way to the thread.
 #[derive(Clone)]
@@ -43,7 +42,10 @@ impl Writer {
         let (orders, inbox) = mpsc::channel(ORDERS_MAX);
         thread::Builder::new()
             .name("queue-writer".to_owned())
-            .spawn(move || run(&connection, inbox))?;
+            .spawn(move || {
+                step_back();
+                run(&connection, inbox);
+            })?;
         Ok(Self { orders })
     }
 
@@ -99,21 +101,14 @@ where
 fn run(connection: &Connection, mut inbox: mpsc::Receiver<Box<dyn Order>>) {
     let mut batch: Vec<Box<dyn Order>> = Vec::new();
     let mut failing = false;
-    let mut before = 0;
     while let Some(first) = inbox.blocking_recv() {
         batch.push(first);
-        if before >= CROWD {
-            // Many write at once: the next of them are on their way, and a commit costs the same
-            // with them.
-            thread::sleep(GATHER);
-        }
         while batch.len() < BATCH_MAX {
             match inbox.try_recv() {
                 Ok(order) => batch.push(order),
                 Err(_) => break,
             }
         }
-        before = batch.len();
         let how = commit(connection, &mut batch);
         if let Err(error) = &how
             && !failing
@@ -149,10 +144,6 @@ fn commit(connection: &Connection, batch: &mut [Box<dyn Order>]) -> rusqlite::Re
     ended
 }
 
-/// Orders of a commit from which on the next one waits for more.
-const CROWD: usize = 8;
-/// About as long as the disk takes.
-const GATHER: Duration = Duration::from_micros(200);
 /// Orders that may wait; whoever brings another one waits with it.
 const ORDERS_MAX: usize = 1_024;
 /// Orders of one transaction, each at most a part of a body: 64 MiB in the worst case.

@@ -4,6 +4,7 @@
 
 mod clients;
 mod drain;
+mod halts;
 mod kills;
 mod million;
 mod rate;

@@ -1,0 +1,79 @@
+//! The settings about limits of the whole gateway, and about its end and its successor.
+
+use std::time::Duration;
+
+use super::error::SettingError;
+use super::key::Key;
+use super::reader::{Reader, bytes, count, span, switch};
+use super::shape::{Given, Shape};
+
+/// What the whole gateway may use, and how it ends and is followed.
+#[derive(Clone, Copy, Debug)]
+pub struct EdgeSettings {
+    /// Most connections of one client address.
+    pub connections_per_client_max: Option<usize>,
+    /// Bytes of buffers in all, at least [`MEMORY_MIN`].
+    pub memory: u64,
+    /// Time between SIGTERM and the end of accepting.
+    pub shutdown_grace: Duration,
+    /// Whether to take the place of a running gateway.
+    pub takeover: bool,
+}
+
+impl EdgeSettings {
+    /// Reads them; `memory` is what the machine has.
+    pub(super) fn resolve<F: Fn(Key) -> Option<Given>>(
+        read: &Reader<F>,
+        memory: u64,
+    ) -> Result<Self, SettingError> {
+        let quarter = (memory / 4).max(MEMORY_MIN);
+        Ok(Self {
+            connections_per_client_max: read
+                .maybe(Key::ConnectionsPerClientMax, count(1_000_000))?,
+            memory: read.or(Key::Memory, quarter, bytes(MEMORY_MIN, u64::MAX >> 1))?,
+            shutdown_grace: read.or(Key::ShutdownGrace, Duration::ZERO, span)?,
+            takeover: read.or(Key::Takeover, false, switch)?,
+        })
+    }
+}
+
+/// In the order of [`Key`].
+pub(super) const EDGE: [Shape; 4] = [
+    Shape {
+        key: Key::ConnectionsPerClientMax,
+        flag: "connections-per-client-max",
+        variable: "RINGWAY_CONNECTIONS_PER_CLIENT_MAX",
+        value: "COUNT",
+        help: "Connections of one client address at once (of one /64 with IPv6); more are \
+               closed at once. Peers in trusted_proxies are not counted [default: no limit]",
+    },
+    Shape {
+        key: Key::Memory,
+        flag: "memory",
+        variable: "RINGWAY_MEMORY",
+        value: "BYTES",
+        help: "What buffers may use in all, such as 512MiB: near it bodies get small buffers, \
+               above it new calls are answered with 503; at least 8MiB [default: a quarter of \
+               the machine or of the cgroup's limit]",
+    },
+    Shape {
+        key: Key::ShutdownGrace,
+        flag: "shutdown-grace",
+        variable: "RINGWAY_SHUTDOWN_GRACE",
+        value: "DURATION",
+        help: "After SIGTERM /healthz and /readyz answer 503 for this long before the gateway \
+               stops accepting: time for load balancers to look elsewhere [default: 0s]",
+    },
+    Shape {
+        key: Key::Takeover,
+        flag: "takeover",
+        variable: "RINGWAY_TAKEOVER",
+        value: "BOOL",
+        help: "Takes the place of the gateway that uses the same data folder: its listeners, \
+               its lock and its functions; the old one finishes its calls and ends. Without \
+               one there, starts as usual [default: false]",
+    },
+];
+
+/// Below this two bodies at once would already be short of memory.
+const MEMORY_MIN: u64 = 8 << 20;
