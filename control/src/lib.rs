@@ -7,6 +7,7 @@
 //! - [`api`]: HTTP in, one call of [`provider::Provider`] out; [`wire`]: its JSON.
 //! - [`provider`]: what runs functions; [`publish`]: what it observes becomes the table.
 //! - [`scale`]: what labels allow and alerts ask for; [`policy`]: what annotations set.
+//! - `takeover`: how one gateway takes another's place.
 //! - [`metrics`]: the Prometheus listener.
 //! - `spawner` and `watchdog`: processes of their own, which this binary becomes when told to.
 //!
@@ -33,5 +34,6 @@ mod percent;
 mod rfc3339;
 mod spawner;
 mod sys;
+pub mod takeover;
 mod unread;
 mod watchdog;

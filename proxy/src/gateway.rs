@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use crate::clock::Clock;
 use crate::config::{AccessLog, Config};
@@ -36,6 +38,9 @@ pub struct Gateway {
     address: SocketAddr,
     driver: DriverReport,
     connections_max: usize,
+    /// What the shards listen on. Not held beyond the drain: connections that nobody accepts
+    /// would wait there.
+    listeners: Mutex<Vec<TcpListener>>,
     shards: Vec<Handle>,
     log: Option<(Arc<AtomicBool>, JoinHandle<()>)>,
 }
@@ -131,14 +136,34 @@ impl Gateway {
         publisher: Publisher,
         demand: Arc<dyn Demand>,
     ) -> Result<Self, StartError> {
-        let choice = runtime::choose(config.driver).map_err(StartError::Driver)?;
         let count = publisher.shards();
         let listeners =
             bind_all(config.listen, count).map_err(|e| StartError::Listen(config.listen, e))?;
+        Self::start_on(listeners, config, publisher, demand)
+    }
+
+    /// As [`Gateway::start`], on sockets that listen already: one per shard of `publisher`.
+    ///
+    /// # Errors
+    /// As [`Gateway::start`]; another number of listeners than of shards.
+    pub fn start_on(
+        listeners: Vec<TcpListener>,
+        config: Config,
+        publisher: Publisher,
+        demand: Arc<dyn Demand>,
+    ) -> Result<Self, StartError> {
+        let choice = runtime::choose(config.driver).map_err(StartError::Driver)?;
+        let count = publisher.shards();
+        if listeners.len() != count {
+            let text = format!("{} listeners for {count} shards", listeners.len());
+            return Err(StartError::Resources(io::Error::other(text)));
+        }
         let address = listeners
             .first()
             .map_or(Ok(config.listen), socket2_address)
             .map_err(StartError::Resources)?;
+        let clones: io::Result<Vec<_>> = listeners.iter().map(TcpListener::try_clone).collect();
+        let clones = clones.map_err(StartError::Resources)?;
         let descriptors = rlimit_nofile();
         let connections_max = config
             .connections_max
@@ -154,35 +179,31 @@ impl Gateway {
             let (inbox, counters) = desks[index].clone();
             let log = (config.access_log != AccessLog::Off).then(LogRing::new);
             rings.extend(log.clone());
-            let setup = Setup {
-                index,
-                config: Arc::clone(&config),
-                publisher: publisher.clone(),
-                demand: Arc::clone(&demand),
-                clock: clock.clone(),
-                counters,
-                inbox: Arc::clone(&inbox),
-                log,
-                connections_max: connections_max.div_ceil(count),
-                buffer_bytes_max: BUFFER_BYTES_MAX,
-                room: Room {
-                    per_endpoint: config.idle_per_endpoint_max.div_ceil(count),
-                    in_all: config.idle_max.div_ceil(count),
-                },
-                neighbours: neighbours(&desks, index),
-                inline_budget: (choice.report.driver == Driver::Epoll).then_some(16),
-            };
             let start = ShardStart {
-                setup,
+                setup: Setup {
+                    index,
+                    config: Arc::clone(&config),
+                    publisher: publisher.clone(),
+                    demand: Arc::clone(&demand),
+                    clock: clock.clone(),
+                    counters,
+                    inbox: Arc::clone(&inbox),
+                    log,
+                    connections_max: connections_max.div_ceil(count),
+                    buffer_bytes_max: BUFFER_BYTES_MAX,
+                    room: Room {
+                        per_endpoint: config.idle_per_endpoint_max.div_ceil(count),
+                        in_all: config.idle_max.div_ceil(count),
+                    },
+                    neighbours: neighbours(&desks, index),
+                    inline_budget: (choice.report.driver == Driver::Epoll).then_some(16),
+                },
                 listener,
                 bell,
                 choice: choice.clone(),
                 ready: ready.clone(),
             };
-            let thread = std::thread::Builder::new()
-                .name(format!("shard-{index}"))
-                .spawn(move || start.run())
-                .map_err(StartError::Resources)?;
+            let thread = start.spawn()?;
             shards.push(Handle {
                 inbox,
                 counters,
@@ -196,9 +217,23 @@ impl Gateway {
             address,
             driver: choice.report,
             connections_max,
+            listeners: Mutex::new(clones),
             shards,
             log: start_log(rings)?,
         })
+    }
+
+    /// The listening sockets, one per shard, for a gateway that takes this one's place; none once
+    /// this one drains.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn listeners(&self) -> io::Result<Vec<TcpListener>> {
+        self.listeners
+            .lock()
+            .iter()
+            .map(TcpListener::try_clone)
+            .collect()
     }
 
     /// The address clients connect to (with the port the kernel chose for port 0).
@@ -263,10 +298,12 @@ impl Gateway {
             .collect()
     }
 
-    /// Begins to drain: no new connections, `Connection: close` on replies, idle ones closed.
-    pub fn drain(&self) {
+    /// Begins to drain: no new connections, `Connection: close` on replies; connections on which
+    /// no request comes for `idle` are closed.
+    pub fn drain(&self, idle: Duration) {
+        self.listeners.lock().clear();
         for shard in &self.shards {
-            shard.inbox.drain();
+            shard.inbox.drain(idle);
         }
     }
 
@@ -344,13 +381,19 @@ fn neighbours(desks: &[Desk], index: usize) -> Neighbours {
 /// Everything a shard's thread takes with it.
 struct ShardStart {
     setup: Setup,
-    listener: std::net::TcpListener,
+    listener: TcpListener,
     bell: std::os::unix::net::UnixStream,
     choice: Choice,
     ready: mpsc::Sender<io::Result<()>>,
 }
 
 impl ShardStart {
+    fn spawn(self) -> Result<JoinHandle<()>, StartError> {
+        let thread = std::thread::Builder::new().name(format!("shard-{}", self.setup.index));
+        let spawned = thread.spawn(move || self.run());
+        spawned.map_err(StartError::Resources)
+    }
+
     fn run(self) {
         let Self {
             setup,
@@ -417,14 +460,14 @@ fn pause(duration: Duration) {
 
 /// One listener per shard on the same address. `SO_REUSEPORT` would share the port with another
 /// program of the same user without a word, so a socket without it must be able to bind first.
-fn bind_all(address: SocketAddr, count: usize) -> io::Result<Vec<std::net::TcpListener>> {
+fn bind_all(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
     let probe = bind(address, false)?;
     let address = socket2_address(&probe)?;
     drop(probe);
     (0..count).map(|_| bind(address, true)).collect()
 }
 
-fn bind(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {
+fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     use socket2::{Domain, Protocol, Socket, Type};
     let socket = Socket::new(
         Domain::for_address(address),
@@ -446,7 +489,7 @@ fn bind(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> 
     Ok(socket.into())
 }
 
-fn socket2_address(listener: &std::net::TcpListener) -> io::Result<SocketAddr> {
+fn socket2_address(listener: &TcpListener) -> io::Result<SocketAddr> {
     listener.local_addr()
 }
 

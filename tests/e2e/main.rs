@@ -20,5 +20,7 @@ mod park;
 mod path_safety;
 mod refusals;
 mod remote;
+mod signals;
 mod stream;
+mod takeover;
 mod websocket;

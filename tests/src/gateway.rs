@@ -146,6 +146,17 @@ impl Gateway {
 
     /// Starts the process and waits until this path answers 200.
     fn launch(&mut self, path: &str) {
+        let mut command = self.command();
+        if let Ok(log) = std::fs::File::create(self.log_path()) {
+            command.stderr(log);
+        }
+        self.child = Some(command.spawn().expect("the ringway binary starts"));
+        self.await_ready(path);
+    }
+
+    /// The command that starts it.
+    #[must_use]
+    pub fn command(&self) -> Command {
         let mut command = command();
         command
             .env("RINGWAY_LISTEN", self.address.to_string())
@@ -154,10 +165,25 @@ impl Gateway {
             .env("RINGWAY_SHARDS", "2")
             .envs(self.settings.iter().map(|(k, v)| (k, v)))
             .stdin(Stdio::null());
-        if let Ok(log) = std::fs::File::create(self.log_path()) {
-            command.stderr(log);
-        }
-        self.child = Some(command.spawn().expect("the ringway binary starts"));
+        command
+    }
+
+    /// Has a new process take over, and waits for the end of the old one; its exit code.
+    pub fn succeed(&mut self) -> Option<i32> {
+        let mut command = self.command();
+        command.env("RINGWAY_TAKEOVER", "true");
+        let log = std::fs::OpenOptions::new()
+            .append(true)
+            .open(self.log_path());
+        command.stderr(log.expect("the log of the one before"));
+        let successor = command.spawn().expect("the ringway binary starts");
+        let mut before = self.child.replace(successor)?;
+        let code = before.wait().ok()?.code();
+        self.await_ready("/readyz");
+        code
+    }
+
+    fn await_ready(&mut self, path: &str) {
         let patience = Duration::from_secs(15);
         let ready = || request(self.address, "GET", path, &[], b"").is_ok_and(|r| r.status == 200);
         let until = Instant::now() + patience;
@@ -222,9 +248,18 @@ impl Gateway {
 
     /// Asks it to end, and waits; the exit code.
     pub fn terminate(&mut self) -> Option<i32> {
-        let mut child = self.child.take()?;
-        signal(child.id(), libc::SIGTERM);
-        child.wait().ok()?.code()
+        self.signal(libc::SIGTERM);
+        self.ended()
+    }
+
+    /// Waits for its end; the exit code.
+    pub fn ended(&mut self) -> Option<i32> {
+        self.child.take()?.wait().ok()?.code()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, number: i32) {
+        signal(self.pid(), number);
     }
 
     /// One request on a connection of its own.

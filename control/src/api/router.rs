@@ -1,14 +1,16 @@
 //! The routes.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{any, delete, get, post};
-use http::{Method, StatusCode, Uri};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Method, StatusCode, Uri};
 
 use super::counts::Counts;
 use super::{asynchronous, auth, calls, functions, health, info, jobs, scale, system, ui};
@@ -102,10 +104,29 @@ pub fn router(api: Arc<Api>) -> Router {
         ))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&api),
+            unless_frozen,
+        ))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&api),
             auth::guard,
         ))
         .layer(middleware::from_fn(end_behind_unread_bodies))
         .with_state(api)
+}
+
+/// While another gateway takes over, what is stored is its own to change.
+async fn unless_frozen(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    let reads = [Method::GET, Method::HEAD].contains(request.method());
+    let changes = !reads && request.uri().path().starts_with("/system/");
+    if changes && api.facts.frozen.load(Ordering::Relaxed) {
+        let text = "another gateway is taking over; try again";
+        let mut reply = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+        reply
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        return reply;
+    }
+    next.run(request).await
 }
 
 /// Whoever refuses a request early leaves its body unread.

@@ -31,6 +31,8 @@ pub struct Facts {
     pub calls: SystemCalls,
     /// Set once the gateway drains.
     pub draining: AtomicBool,
+    /// Set while another gateway takes over: nothing may be changed here.
+    pub frozen: AtomicBool,
     /// Shards that do not answer.
     pub stuck: AtomicUsize,
 }

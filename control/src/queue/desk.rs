@@ -21,6 +21,7 @@ use super::worker::{GatewayClient, Rules, Worker};
 use crate::publish::Board;
 
 /// What a queue needs to do its work.
+#[derive(Clone)]
 pub struct Engine {
     /// Folder of the gateway's data; `None` when there is none.
     pub folder: Option<PathBuf>,
@@ -76,6 +77,7 @@ impl Desk {
     /// Opens the queue and has its calls run. Returns after the first attempt to open it; when
     /// that fails, a task goes on trying. Its tasks run on the runtime this is called in.
     pub async fn open(self: Arc<Self>, engine: Engine) {
+        self.stopping.store(false, Ordering::Relaxed);
         let engine = Arc::new(engine);
         if !self.try_open(&engine).await {
             tokio::spawn(async move {
@@ -139,6 +141,12 @@ impl Desk {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
+    /// Lets go of the queue, which another gateway opens. The runtime its tasks run on must end
+    /// too.
+    pub fn close(&self) {
+        *self.queue.write() = Err("the queue changes hands".to_owned());
+    }
+
     /// Waits until no call runs; until `deadline` at the latest. What then still runs is run
     /// again at the next start.
     pub async fn idle(&self, deadline: Instant) {
@@ -152,6 +160,6 @@ impl Desk {
     }
 }
 
-const OPEN_AGAIN: Duration = Duration::from_secs(5);
+const OPEN_AGAIN: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(20);
 const NO_FOLDER: &str = "there is no folder to keep them in: set RINGWAY_DATA";

@@ -1,6 +1,7 @@
 //! Which provider runs the functions: the one built in, with its store and spawner, or another
 //! server.
 
+use std::fs::File;
 use std::path::Path;
 use std::process::Child;
 use std::sync::Arc;
@@ -20,9 +21,12 @@ pub(super) struct BuiltIn {
 }
 
 /// The built-in provider's state; `None` when another server has it.
-pub(super) fn open_store(settings: &Settings) -> Result<Option<Store>, StartError> {
+pub(super) fn open_store(
+    settings: &Settings,
+    lock: Option<File>,
+) -> Result<Option<Store>, StartError> {
     match &settings.data {
-        Some(data) if settings.provider_url.is_none() => Ok(Some(Store::open(data)?)),
+        Some(data) if settings.provider_url.is_none() => Ok(Some(Store::open(data, lock)?)),
         _ => Ok(None),
     }
 }

@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::runtime::{Builder, Runtime};
 
 use super::running::{StartError, system};
@@ -15,7 +16,9 @@ use crate::settings::Settings;
 /// The queue, and the threads that run its calls.
 pub(super) struct Later {
     pub(super) desk: Arc<Desk>,
-    runtime: Runtime,
+    engine: Engine,
+    /// `None` while another gateway has the queue.
+    runtime: Mutex<Option<Runtime>>,
 }
 
 impl Later {
@@ -25,14 +28,7 @@ impl Later {
         board: &Arc<Board>,
         listen: SocketAddr,
     ) -> Result<Self, StartError> {
-        let runtime = system("start the threads of asynchronous calls", || {
-            Builder::new_multi_thread()
-                .worker_threads(THREADS)
-                .thread_name("queue")
-                .on_thread_start(step_back)
-                .enable_all()
-                .build()
-        })?;
+        let runtime = system("start the threads of asynchronous calls", threads)?;
         let resolver = if settings.dns.is_empty() {
             Resolver::System
         } else {
@@ -54,14 +50,56 @@ impl Later {
             gateway: reachable(listen),
         };
         let desk = Arc::new(Desk::new(&engine.limits));
-        runtime.block_on(Arc::clone(&desk).open(engine));
-        Ok(Self { desk, runtime })
+        runtime.block_on(Arc::clone(&desk).open(engine.clone()));
+        Ok(Self {
+            desk,
+            engine,
+            runtime: Mutex::new(Some(runtime)),
+        })
+    }
+
+    /// Lets go of the queue for another gateway: no call is begun, those that run have a moment to
+    /// end, and what then runs is run again there.
+    pub(super) fn close(&self) {
+        let Some(runtime) = self.runtime.lock().take() else {
+            return;
+        };
+        self.desk.stop();
+        runtime.block_on(self.desk.idle(Instant::now() + RUNNING_WAIT));
+        self.desk.close();
+        runtime.shutdown_timeout(END_WAIT);
+    }
+
+    /// Takes the queue back after [`Later::close`].
+    pub(super) fn open(&self) {
+        let mut place = self.runtime.lock();
+        if place.is_some() {
+            return;
+        }
+        match threads() {
+            Ok(runtime) => {
+                runtime.block_on(Arc::clone(&self.desk).open(self.engine.clone()));
+                *place = Some(runtime);
+            }
+            Err(error) => tracing::error!(%error, "asynchronous calls are not available"),
+        }
     }
 
     /// Ends what is left; what is under way is done again at the next start.
-    pub(super) fn end(self) {
-        self.runtime.shutdown_timeout(END_WAIT);
+    pub(super) fn end(&self) {
+        if let Some(runtime) = self.runtime.lock().take() {
+            runtime.shutdown_timeout(END_WAIT);
+        }
     }
+}
+
+fn threads() -> std::io::Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .thread_name("queue")
+        .on_thread_start(step_back)
+        .enable_all()
+        .build()
 }
 
 /// Where a listener on this address is reached from this machine.
@@ -76,6 +114,8 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
 
 /// Enough for some ten thousand calls per second, which the disk does not have.
 const THREADS: usize = 2;
+/// How long calls that run may take to end when the queue changes hands.
+const RUNNING_WAIT: Duration = Duration::from_secs(5);
 const END_WAIT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! The gateway from start to end: what is started in which order, and ended in which.
 
 mod backend;
+mod base;
 mod demand;
 mod folder;
+mod ground;
+mod handover;
 mod later;
 mod listen;
 mod login;

@@ -11,14 +11,18 @@ use parking_lot::Mutex;
 use ringway_proxy::metrics::Snapshot;
 use ringway_proxy::{Config, DriverReport, FunctionId, Gateway, Publisher};
 use tempfile::TempDir;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
-use super::backend::{BuiltIn, launch, open_store, provide};
+use super::backend::BuiltIn;
+use super::base::Base;
 use super::demand::{attend, demand};
-use super::folder::runtime_folder;
+use super::ground::Ground;
+use super::handover::{Giver, functions_ready, inherit};
 use super::later::Later;
-use super::listen::{bind_control, supervise, usable};
+use super::listen::supervise;
 use super::login::follow;
 use super::signals::Signals;
 use super::systemd;
@@ -27,8 +31,8 @@ use crate::metrics::{self, Facts, SystemCalls};
 use crate::provider::Provider;
 use crate::provider::process::StoreError;
 use crate::publish::Board;
-use crate::settings::{Key, Login, Settings};
-use crate::sys;
+use crate::settings::{Key, Login, SettingError, Settings};
+use crate::takeover::{Offer, Successor, TakeoverError};
 
 /// Why the gateway did not start; the text names what to change.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +46,12 @@ pub enum StartError {
     /// The data plane; its text says what to do.
     #[error("{setting}{0}", setting = setting(.0))]
     Gateway(#[from] ringway_proxy::StartError),
+    /// A setting that only shows to be wrong here.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// The gateway that runs did not hand over.
+    #[error("{key}: {0}", key = Key::Takeover)]
+    Takeover(#[from] TakeoverError),
     /// Something the system refused.
     #[error("{what}: {source}")]
     System {
@@ -65,7 +75,11 @@ pub struct Running {
     pub(super) facts: Arc<Facts>,
     pub(super) signals: Signals,
     /// The queue and what runs its calls.
-    pub(super) later: Later,
+    pub(super) later: Arc<Later>,
+    /// Told when another gateway has taken over.
+    pub(super) succeeded: oneshot::Receiver<()>,
+    /// Answers Prometheus.
+    pub(super) metrics: JoinHandle<()>,
     /// What `/system` asks for.
     pub(super) login: Option<Login>,
     /// Time between SIGTERM and the end of accepting.
@@ -85,77 +99,75 @@ impl Running {
     ///
     /// # Errors
     /// [`StartError`]; nothing is left running then.
-    pub fn start(settings: Settings) -> Result<Self, StartError> {
+    pub fn start(mut settings: Settings) -> Result<Self, StartError> {
         for warning in &settings.warnings {
             tracing::warn!("{warning}");
         }
-        let store = open_store(&settings)?;
-        let folder = system("make a folder for sockets", || {
-            runtime_folder(&settings.surroundings.temp)
-        })?;
-        // Before any thread that owns shards, which must never fork.
-        let launched = system("start the spawner", || launch(&settings, &folder, store))?;
-        sys::raise_descriptor_limit();
-        let runtime = system("start the control plane's threads", control_runtime)?;
-        // From here on a signal waits for its orderly end.
-        let signals = system("receive signals", || {
-            let _inside = runtime.enter();
-            Signals::new()
-        })?;
-        let path = folder.path();
-        let (provider, built_in) = runtime.block_on(provide(&settings, path, launched))?;
-        let socket = folder.path().join("control");
-        let (control, metrics) = runtime.block_on(listeners(&socket, &settings))?;
-        let metrics_listen = system("ask for an address", || metrics.local_addr())?;
-
+        let mut inheritance = inherit(&mut settings)?;
+        let lock = inheritance.as_mut().and_then(|i| i.lock.take());
+        let base = Base::start(&settings, lock)?;
+        let (runtime, provider) = (base.runtime, base.provider);
         let (demand, wanted) = demand(settings.scale_from_zero);
-        let listen = usable(settings.listen);
         // Stored functions are in the table before the first request can come.
         let publisher = Publisher::new(settings.shards);
         let board = Arc::new(Board::new(publisher.clone(), settings.namespace.clone()));
         runtime.block_on(async { provider.watch(Arc::clone(&board) as _) });
-        let config = config(&settings, listen, socket.clone());
-        let gateway = Gateway::start(config, publisher, demand)?;
+        let ground = Ground::take(inheritance, &settings, &base.socket, || {
+            runtime.block_on(functions_ready(&*provider, &board));
+        })?;
+        let config = config(&settings, ground.listen, base.socket.clone());
+        let gateway = ground.listeners.start(config, publisher, demand)?;
         let listen = gateway.local_addr();
         let driver = driver(&gateway.driver());
         let gateway: SharedGateway = Arc::new(Mutex::new(Some(gateway)));
-        let later = Later::start(&settings, &board, listen)?;
-        let facts = Arc::new(Facts {
-            snapshot: snapshots(&gateway),
-            board: Arc::clone(&board),
-            driver,
-            desk: Arc::clone(&later.desk),
-            calls: SystemCalls::default(),
-            draining: AtomicBool::new(false),
-            stuck: AtomicUsize::new(0),
-        });
+        let later = Arc::new(Later::start(&settings, &board, listen)?);
+        let facts = facts(&gateway, board, driver, &later);
         let api = api(&gateway, &provider, &facts, &settings);
-        runtime.block_on(async {
+        let metrics_listen = system("ask for an address", || ground.metrics.local_addr())?;
+        let offer = Offer {
+            listen,
+            metrics_listen,
+            driver: driver.to_owned(),
+            lock: base.built_in.is_some(),
+        };
+        let built_in = base.built_in.as_ref().map(|b| b.provider.clone());
+        let kept = system("keep the metrics listener", || ground.metrics.try_clone())?;
+        let owned = (built_in.zip(base.lock), kept, offer);
+        let (giver, succeeded) = Giver::new((&gateway, &facts, &later), owned);
+        let metrics = runtime.block_on(async {
             tokio::spawn(attend(Arc::clone(&provider), wanted));
-            tokio::spawn(supervise(socket, control, api::router(api)));
-            let facts = Arc::clone(&facts);
-            tokio::spawn(async move { axum::serve(metrics, metrics::router(facts)).await });
+            tokio::spawn(supervise(
+                base.socket.clone(),
+                base.control,
+                api::router(api),
+            ));
             if let Some(login) = settings.credentials.clone() {
                 tokio::spawn(follow(login));
             }
-        });
+            serve_metrics(ground.metrics, Arc::clone(&facts))
+        })?;
+        giver.wait_for_successors(&settings, base.socket);
+        if let Some(Err(error)) = ground.successor.map(Successor::serving) {
+            tracing::warn!(%error, "the gateway before this one was not told");
+        }
         tell(&settings, listen, metrics_listen, driver);
         systemd::ready();
-        let drain_bound = settings.write_timeout.unwrap_or(DRAIN_DEFAULT);
         Ok(Self {
             runtime,
             gateway,
             provider,
-            built_in,
+            built_in: base.built_in,
             facts,
-            signals,
+            signals: base.signals,
             later,
+            succeeded,
+            metrics,
             login: settings.credentials,
             grace: settings.edge.shutdown_grace,
-            drain_bound,
+            drain_bound: settings.write_timeout.unwrap_or(DRAIN_DEFAULT),
             listen,
             metrics_listen,
-            folder,
+            folder: base.folder,
         })
     }
 
@@ -193,26 +205,6 @@ pub(super) fn system<T>(
     action().map_err(|source| StartError::System { what, source })
 }
 
-fn control_runtime() -> io::Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(CONTROL_THREADS)
-        .thread_name("control")
-        .enable_all()
-        .build()
-}
-
-async fn listeners(
-    socket: &std::path::Path,
-    settings: &Settings,
-) -> Result<(UnixListener, TcpListener), StartError> {
-    let control = system("bind the control plane's socket", || bind_control(socket))?;
-    let address = usable(settings.metrics_listen);
-    let metrics = TcpListener::bind(address).await;
-    let failed = |source| ringway_proxy::StartError::Listen(address, source);
-    let metrics = metrics.map_err(|e| StartError::Metrics(failed(e)))?;
-    Ok((control, metrics))
-}
-
 fn config(settings: &Settings, listen: SocketAddr, fallback: PathBuf) -> Config {
     Config {
         listen,
@@ -239,6 +231,38 @@ fn driver(report: &DriverReport) -> &'static str {
         tracing::warn!(driver = report.driver.name(), "I/O driver: {reason}");
     }
     report.driver.name()
+}
+
+fn facts(
+    gateway: &SharedGateway,
+    board: Arc<Board>,
+    driver: &'static str,
+    later: &Later,
+) -> Arc<Facts> {
+    Arc::new(Facts {
+        snapshot: snapshots(gateway),
+        board,
+        driver,
+        desk: Arc::clone(&later.desk),
+        calls: SystemCalls::default(),
+        draining: AtomicBool::new(false),
+        frozen: AtomicBool::new(false),
+        stuck: AtomicUsize::new(0),
+    })
+}
+
+fn serve_metrics(
+    listener: std::net::TcpListener,
+    facts: Arc<Facts>,
+) -> Result<JoinHandle<()>, StartError> {
+    let listener = system("serve the metrics", || {
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener)
+    })?;
+    Ok(tokio::spawn(async move {
+        // Accepting goes on after errors; it ends with its task.
+        let _ = axum::serve(listener, metrics::router(facts)).await;
+    }))
 }
 
 /// What the routes work with.
@@ -295,7 +319,5 @@ fn invocations(gateway: &SharedGateway) -> Invocations {
     })
 }
 
-/// The control plane's work is small, and the cores are for the shards.
-const CONTROL_THREADS: usize = 2;
 /// How long calls may finish at the end when `write_timeout` is unlimited.
 const DRAIN_DEFAULT: Duration = Duration::from_secs(60);

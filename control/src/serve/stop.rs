@@ -6,85 +6,81 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use ringway_proxy::Gateway;
+use tokio::sync::oneshot;
 use tokio::time;
 
 use super::backend::BuiltIn;
+use super::later::Later;
 use super::pulse::shard_ended;
 use super::running::{Running, SharedGateway};
 use super::signals::{Asked, Signals};
 use super::systemd;
+use crate::metrics::Facts;
 use crate::provider::Provider;
 use crate::settings::Login;
 
 impl Running {
-    /// Serves until a signal comes or something is gone that cannot be replaced, then ends in
-    /// order.
+    /// Serves until a signal comes, another gateway takes over, or something is gone that cannot
+    /// be replaced; then ends in order.
     #[must_use]
-    pub fn wait(self) -> ExitCode {
-        let Self {
-            runtime,
-            gateway,
-            provider,
-            built_in,
-            facts,
-            mut signals,
-            later,
-            login,
-            grace,
-            drain_bound,
-            folder,
-            ..
-        } = self;
-        let code = runtime.block_on(async {
-            let reload = || reload(login.as_ref(), &*provider);
-            let why = tokio::select! {
-                asked = told_to_end(&mut signals, reload) => Why::Asked(asked),
-                () = spawner_gone(built_in.as_ref()) => Why::Broken(
-                    "the spawner is gone and every function's process with it",
-                ),
-                () = shard_ended(Arc::clone(&gateway), Arc::clone(&facts)) => {
-                    Why::Broken("a shard is gone")
+    pub fn wait(mut self) -> ExitCode {
+        let code = self.runtime.block_on(async {
+            let why = reason(
+                &mut self.signals,
+                &mut self.succeeded,
+                (&self.gateway, &self.facts, self.built_in.as_ref()),
+                || reload(self.login.as_ref(), &*self.provider),
+            )
+            .await;
+            self.facts.draining.store(true, Ordering::Relaxed);
+            let (grace, idle) = why.pauses(self.grace);
+            match why {
+                Why::Succeeded => {
+                    tracing::info!("another gateway has taken over");
+                    self.metrics.abort();
                 }
-            };
-            systemd::stopping();
-            facts.draining.store(true, Ordering::Relaxed);
-            let grace = match why {
-                Why::Asked(Asked::End) => grace,
-                Why::Asked(_) => Duration::ZERO,
                 Why::Broken(what) => {
                     tracing::error!("{what}; stopping");
-                    Duration::ZERO
+                    systemd::stopping();
                 }
-            };
+                Why::Asked(_) => systemd::stopping(),
+            }
+            let ended = end(&self.gateway, &self.later, self.drain_bound, grace, idle);
             let ended = async {
-                if !grace.is_zero() {
-                    tracing::info!(
-                        ?grace,
-                        "not ready any more; draining after the grace period"
-                    );
-                    time::sleep(grace).await;
-                }
-                tracing::info!("draining; a second signal ends at once");
-                later.desk.stop();
-                later.desk.idle(Instant::now() + drain_bound).await;
-                drain(&gateway, drain_bound).await;
-                if let Some(built_in) = &built_in {
+                ended.await;
+                if let Some(built_in) = &self.built_in {
                     built_in.provider.stop().await;
                 }
             };
             tokio::select! {
                 () = ended => {}
-                () = signals.end() => {
+                () = self.signals.end() => {
                     tracing::warn!("ended at once");
                     // The spawner sees its socket end and leaves nothing behind.
                     std::process::exit(1);
                 }
             }
             match why {
-                Why::Asked(_) => ExitCode::SUCCESS,
+                Why::Asked(_) | Why::Succeeded => ExitCode::SUCCESS,
                 Why::Broken(_) => ExitCode::FAILURE,
             }
         });
+        self.leave();
+        tracing::info!("ended");
+        code
+    }
+
+    /// Ends what serves no call any more: threads, the spawner, the folder of sockets.
+    fn leave(self) {
+        let Self {
+            runtime,
+            provider,
+            built_in,
+            facts,
+            later,
+            folder,
+            ..
+        } = self;
         // The last ends of the spawner's socket go with the runtime's tasks.
         let spawner = built_in.map(|built_in| built_in.spawner);
         drop((provider, facts));
@@ -95,9 +91,47 @@ impl Running {
         }
         // Already removed by the spawner, unless it failed.
         drop(folder);
-        tracing::info!("ended");
-        code
     }
+}
+
+/// Waits for a reason to end.
+async fn reason(
+    signals: &mut Signals,
+    succeeded: &mut oneshot::Receiver<()>,
+    (gateway, facts, built_in): (&SharedGateway, &Arc<Facts>, Option<&BuiltIn>),
+    reload: impl AsyncFn(),
+) -> Why {
+    tokio::select! {
+        asked = told_to_end(signals, reload) => Why::Asked(asked),
+        Ok(()) = succeeded => Why::Succeeded,
+        () = spawner_gone(built_in) => {
+            Why::Broken("the spawner is gone and every function's process with it")
+        }
+        () = shard_ended(Arc::clone(gateway), Arc::clone(facts)) => {
+            Why::Broken("a shard is gone")
+        }
+    }
+}
+
+/// Ends the serving: after the grace period, asynchronous calls first.
+async fn end(
+    gateway: &SharedGateway,
+    later: &Later,
+    bound: Duration,
+    grace: Duration,
+    idle: Duration,
+) {
+    if !grace.is_zero() {
+        tracing::info!(
+            ?grace,
+            "not ready any more; draining after the grace period"
+        );
+        time::sleep(grace).await;
+    }
+    tracing::info!("draining; a second signal ends at once");
+    later.desk.stop();
+    later.desk.idle(Instant::now() + bound).await;
+    drain(gateway, idle, bound).await;
 }
 
 /// Why the gateway ends.
@@ -105,8 +139,21 @@ impl Running {
 enum Why {
     /// By a signal.
     Asked(Asked),
+    /// Another gateway serves.
+    Succeeded,
     /// Something is gone without which it cannot serve; a supervisor starts it again.
     Broken(&'static str),
+}
+
+impl Why {
+    /// The time until accepting ends, and the time for a last request on each connection.
+    const fn pauses(self, grace: Duration) -> (Duration, Duration) {
+        match self {
+            Self::Asked(Asked::End) => (grace, LAST_REQUEST),
+            Self::Succeeded => (Duration::ZERO, LAST_REQUEST_NO_HURRY),
+            Self::Asked(_) | Self::Broken(_) => (Duration::ZERO, Duration::ZERO),
+        }
+    }
 }
 
 /// Obeys signals until one asks for an end.
@@ -150,11 +197,12 @@ async fn spawner_gone(built_in: Option<&BuiltIn>) {
     }
 }
 
-/// Lets calls finish, and stops the data plane at the bound at the latest.
-async fn drain(gateway: &SharedGateway, bound: Duration) {
+/// Lets calls finish, and connections have `idle` for a last one; stops the data plane at the
+/// bound at the latest.
+async fn drain(gateway: &SharedGateway, idle: Duration, bound: Duration) {
     let began = Instant::now();
     if let Some(gateway) = &*gateway.lock() {
-        gateway.drain();
+        gateway.drain(idle);
     }
     let connections = || {
         let snapshot = gateway
@@ -191,6 +239,10 @@ fn wait_for(mut spawner: Child) {
     tracing::warn!("the spawner did not end");
 }
 
+/// For how long a connection may still bring a request after SIGTERM.
+const LAST_REQUEST: Duration = Duration::from_secs(1);
+/// … when another gateway serves already.
+const LAST_REQUEST_NO_HURRY: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(20);
 /// After no connection was left: threads only have to end.
 const LAST_CALLS: Duration = Duration::from_secs(1);

@@ -15,6 +15,11 @@ pub(super) fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
+/// Another process is the gateway from here on.
+pub(super) fn succeeded_by(pid: u32) {
+    tell(&[NotifyState::MainPid(pid)]);
+}
+
 /// What can be read again is being read again; [`ready`] says when that is over.
 pub(super) fn reloading() {
     match NotifyState::monotonic_usec_now() {

@@ -161,10 +161,15 @@ fn is_shortage(e: &io::Error) -> bool {
     )
 }
 
-/// Stops accepting and ends the connections that wait for a next request.
+/// Stops accepting, and after a while ends the connections that wait for a next request. Not at
+/// once: a request that crosses the end of its connection on the way is lost to its client, while
+/// one that comes within the while is answered, with the word that the connection ends.
 pub(crate) fn begin_drain(shard: &'static Shard) {
     if let Some(waker) = shard.room.borrow_mut().take() {
         waker.wake();
     }
-    shard.wheel.each(super::timer::Alarm::end_if_idle);
+    monoio::spawn(async move {
+        monoio::time::sleep(shard.drain_idle.get()).await;
+        shard.wheel.each(super::timer::Alarm::end_if_idle);
+    });
 }

@@ -176,7 +176,7 @@ enum Next {
 /// Waits without a buffer. `false` when the connection is over.
 async fn cold_wait(conn: &Conn) -> bool {
     conn.alarm.reset();
-    let left = conn.shard.config.idle_timeout.saturating_sub(IDLE_DEMOTE);
+    let left = conn.shard.idle_timeout().saturating_sub(IDLE_DEMOTE);
     conn.deadline(Slot::Up, Some(left), Act::EndClientRead);
     conn.alarm.set_idle(true);
     let readable = conn.sock.readable().await;
@@ -189,9 +189,6 @@ async fn active(conn: &Conn) -> Next {
     let mut carry = None;
     let mut canceller = Canceller::new();
     loop {
-        if conn.shard.draining.get() && carry.is_none() {
-            return Next::Close;
-        }
         match read_head(conn, carry.take(), &mut canceller).await {
             HeadRead::Complete { buf, len } => match exchange::run(conn, buf, len).await {
                 After::Keep(rest) => carry = rest,
@@ -235,11 +232,7 @@ async fn read_head(conn: &Conn, carry: Option<Buf>, canceller: &mut Canceller) -
             buf = buf.moved_to(larger);
         }
         let (result, back) = if idle {
-            conn.deadline(
-                Slot::Up,
-                Some(shard.config.idle_timeout),
-                Act::EndClientRead,
-            );
+            conn.deadline(Slot::Up, Some(shard.idle_timeout()), Act::EndClientRead);
             if shard.connections.get() <= PINNED_BUFFERS_MAX {
                 conn.alarm.set_idle(true);
                 let result = conn.sock.recv(buf).await;

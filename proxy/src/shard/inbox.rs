@@ -7,6 +7,7 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -24,6 +25,8 @@ pub(crate) struct Inbox {
     /// A byte is on its way; no need for another.
     rung: AtomicBool,
     drain: AtomicBool,
+    /// For how long connections may wait for a next request in the drain, in milliseconds.
+    drain_idle: AtomicU64,
     stop: AtomicBool,
     /// How often the bell was answered.
     answers: AtomicU64,
@@ -39,6 +42,7 @@ impl Inbox {
             handed: Mutex::default(),
             rung: AtomicBool::new(false),
             drain: AtomicBool::new(false),
+            drain_idle: AtomicU64::new(0),
             stop: AtomicBool::new(false),
             answers: AtomicU64::new(0),
             bell: Mutex::new(ours),
@@ -46,8 +50,11 @@ impl Inbox {
         Ok((inbox, theirs))
     }
 
-    /// Asks the shard to stop accepting and to end connections as they fall idle.
-    pub(crate) fn drain(&self) {
+    /// Asks the shard to stop accepting, and to end each connection after its next reply or, when
+    /// no request comes, after `idle`.
+    pub(crate) fn drain(&self, idle: Duration) {
+        let millis = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
+        self.drain_idle.store(millis, Ordering::Relaxed);
         self.drain.store(true, Ordering::Release);
         self.ring();
     }
@@ -116,7 +123,10 @@ pub(crate) async fn listen(shard: &'static Shard, bell: UnixStream) {
             ask_for_endpoint(shard, function);
             Some(function.open_endpoints())
         });
-        if shard.inbox.is_draining() && !shard.draining.replace(true) {
+        if shard.inbox.is_draining() && !shard.draining.get() {
+            let idle = shard.inbox.drain_idle.load(Ordering::Relaxed);
+            shard.drain_idle.set(Duration::from_millis(idle));
+            shard.draining.set(true);
             super::accept::begin_drain(shard);
         }
     }

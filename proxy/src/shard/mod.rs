@@ -27,6 +27,7 @@ mod upstream;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use monoio::net::TcpListener;
 
@@ -94,6 +95,8 @@ pub(crate) struct Shard {
     pub(crate) connections: Cell<usize>,
     pub(crate) connections_max: usize,
     pub(crate) draining: Cell<bool>,
+    /// For how long a connection may wait for a next request while this shard drains.
+    pub(crate) drain_idle: Cell<Duration>,
     pub(crate) neighbours: Neighbours,
     pub(crate) inline_budget: Option<u32>,
     random: Cell<u64>,
@@ -123,6 +126,7 @@ impl Shard {
             connections: Cell::new(0),
             connections_max: setup.connections_max,
             draining: Cell::new(false),
+            drain_idle: Cell::new(Duration::ZERO),
             neighbours: setup.neighbours,
             inline_budget: setup.inline_budget,
             random: Cell::new(seed | 1),
@@ -140,6 +144,16 @@ impl Shard {
         monoio::spawn(accept::accept_loop(self, listener));
         monoio::spawn(self.tick());
         inbox::listen(self, bell).await;
+    }
+
+    /// How long a connection may wait for a next request.
+    pub(crate) fn idle_timeout(&self) -> Duration {
+        let usual = self.config.idle_timeout;
+        if self.draining.get() {
+            self.drain_idle.get().min(usual)
+        } else {
+            usual
+        }
     }
 
     /// The newest table.
@@ -179,7 +193,7 @@ impl Shard {
                     lag = Lag::start(self.clock.read_micros());
                 }
             }
-            monoio::time::sleep(std::time::Duration::from_millis(TICK_MILLIS)).await;
+            monoio::time::sleep(Duration::from_millis(TICK_MILLIS)).await;
             let micros = self.clock.read_micros();
             self.counters.loop_lag_micros.set(lag.tick(micros));
             let now = self.clock.now();

@@ -94,7 +94,7 @@ fn each_config(config: impl Fn(DriverChoice) -> Config, test: impl Fn(&Plane)) {
         let plane = Plane::start(config(driver));
         test(&plane);
         let Plane { gateway, .. } = plane;
-        gateway.drain();
+        gateway.drain(Duration::ZERO);
         assert_eq!(gateway.stop(Duration::from_secs(5)), 0, "connections cut");
     }
 }

@@ -49,6 +49,7 @@ impl Server {
                 desk,
                 calls: SystemCalls::default(),
                 draining: AtomicBool::new(false),
+                frozen: AtomicBool::new(false),
                 stuck: AtomicUsize::new(0),
             }),
         });

@@ -92,6 +92,11 @@ impl ProcessProvider {
         self.shared.world.spawner.gone()
     }
 
+    /// Leaves the stored state to another gateway (or takes it back); what runs, runs on.
+    pub fn retire(&self, retired: bool) {
+        self.shared.world.retire(retired);
+    }
+
     /// Ends every replica; calls are over by now. The functions stay deployed.
     pub async fn stop(&self) {
         let functions = self.shared.all();

@@ -6,6 +6,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -20,7 +21,7 @@ use crate::wire::{Deployment, NamespaceDocument};
 pub struct Store {
     folder: PathBuf,
     /// Unlocked by the kernel when the process ends, however it ends.
-    _lock: File,
+    lock: File,
 }
 
 /// What is kept of a function.
@@ -65,11 +66,12 @@ pub enum StoreError {
 }
 
 impl Store {
-    /// Opens the folder, making it if needed, and locks it.
+    /// Opens the folder, making it if needed, and locks it; `lock` is the lock as another gateway
+    /// handed it over.
     ///
     /// # Errors
     /// [`StoreError`] names the folder and the reason.
-    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+    pub fn open(folder: &Path, lock: Option<File>) -> Result<Self, StoreError> {
         let fail = |path: &Path| {
             let path = path.to_owned();
             move |source| StoreError::Io { path, source }
@@ -86,7 +88,11 @@ impl Store {
         let path = folder.join("lock");
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true).mode(0o600);
-        let lock = options.open(&path).map_err(fail(&path))?;
+        let lock = match lock {
+            Some(lock) => lock,
+            None => options.open(&path).map_err(fail(&path))?,
+        };
+        // One that was handed over is the same open file, and locked already.
         if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Err(StoreError::Locked {
                 folder: folder.to_owned(),
@@ -109,8 +115,16 @@ impl Store {
         }
         Ok(Self {
             folder: folder.to_owned(),
-            _lock: lock,
+            lock,
         })
+    }
+
+    /// The lock, to be handed over.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn lock(&self) -> io::Result<OwnedFd> {
+        self.lock.as_fd().try_clone_to_owned()
     }
 
     /// The folder of logs.
@@ -246,7 +260,7 @@ mod tests {
     #[test]
     fn state_survives_a_reopening() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = Store::open(folder.path(), None).unwrap();
         store.save("a.ns", &stored("a")).unwrap();
         store.save("b.ns", &stored("b")).unwrap();
         store
@@ -261,7 +275,7 @@ mod tests {
         store.remove("b.ns").unwrap();
         store.remove("b.ns").unwrap();
         drop(store);
-        let (found, wrong) = Store::open(folder.path()).unwrap().load();
+        let (found, wrong) = Store::open(folder.path(), None).unwrap().load();
         assert!(wrong.is_empty());
         assert_eq!(
             found,
@@ -275,8 +289,8 @@ mod tests {
     #[test]
     fn one_gateway_per_folder() {
         let folder = tempfile::tempdir().unwrap();
-        let _first = Store::open(folder.path()).unwrap();
-        let error = Store::open(folder.path()).unwrap_err().to_string();
+        let _first = Store::open(folder.path(), None).unwrap();
+        let error = Store::open(folder.path(), None).unwrap_err().to_string();
         assert!(error.contains(folder.path().to_str().unwrap()), "{error}");
     }
 
@@ -285,7 +299,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("version"), "ringway-state 2\n").unwrap();
         assert!(matches!(
-            Store::open(folder.path()),
+            Store::open(folder.path(), None),
             Err(StoreError::Version { .. })
         ));
     }
@@ -293,7 +307,7 @@ mod tests {
     #[test]
     fn torn_files_are_reported_and_unfinished_ones_removed() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = Store::open(folder.path(), None).unwrap();
         let functions = folder.path().join("functions");
         fs::write(functions.join("a.ns.json"), "{\"depl").unwrap();
         fs::write(functions.join("b.ns.json.new"), "{}").unwrap();
@@ -309,7 +323,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("state");
-        let store = Store::open(&folder).unwrap();
+        let store = Store::open(&folder, None).unwrap();
         store.save("a.ns", &stored("a")).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&folder), 0o700);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::RwLock;
@@ -28,6 +28,8 @@ pub(super) struct World {
     /// Held while the stored and the running state of functions change, so that they agree.
     pub(super) turn: tokio::sync::Mutex<()>,
     observer: RwLock<Option<Arc<dyn Observer>>>,
+    /// The stored state is another gateway's by now.
+    retired: AtomicBool,
     next_number: AtomicU64,
 }
 
@@ -50,6 +52,7 @@ impl World {
             drain_bound,
             turn: tokio::sync::Mutex::new(()),
             observer: RwLock::new(None),
+            retired: AtomicBool::new(false),
             next_number: AtomicU64::new(1),
         }
     }
@@ -75,8 +78,17 @@ impl World {
         }
     }
 
+    /// Leaves the stored state to another gateway, or takes it back: from here on it is not
+    /// written.
+    pub(super) fn retire(&self, retired: bool) {
+        self.retired.store(retired, Ordering::Relaxed);
+    }
+
     /// Writes a function's state; the caller holds the turn.
     pub(super) async fn save(&self, name: String, stored: Stored) -> std::io::Result<()> {
+        if self.retired.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let store = Arc::clone(&self.store);
         let saved = tokio::task::spawn_blocking(move || store.save(&name, &stored)).await;
         saved.map_err(std::io::Error::other)?
