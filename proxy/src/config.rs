@@ -36,6 +36,12 @@ pub struct Config {
     /// Most client connections at once over all shards; `None` derives it from the
     /// descriptor limit ([`limits::connections_max`](crate::limits::connections_max)).
     pub connections_max: Option<usize>,
+    /// Most connections of one client address (of one /64 with IPv6) at once; peers in
+    /// `trusted_proxies` are not counted. `None` has no limit.
+    pub connections_per_client_max: Option<usize>,
+    /// Bytes of I/O buffers over all shards. From four fifths of it on bodies get small buffers;
+    /// above it nothing is accepted, and new calls of functions are answered with 503.
+    pub memory: u64,
     /// Most idle upstream connections kept, over all endpoints and shards.
     pub idle_max: usize,
     /// Most idle upstream connections kept per endpoint, over all shards.

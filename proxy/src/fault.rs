@@ -84,6 +84,8 @@ labels! {
         UnknownFunction = "unknown_function",
         /// Over the function's in-flight limit.
         Inflight = "inflight",
+        /// The buffers' memory is used up.
+        Memory = "memory",
         /// Over the number of parked callers.
         Parked = "parked",
         /// The head did not arrive in time.
@@ -114,6 +116,8 @@ pub(crate) enum Failure {
     Deleted,
     /// Over the function's in-flight limit.
     TooManyInflight,
+    /// The buffers' memory is used up.
+    OutOfMemory,
     /// Over a limit of parked callers.
     TooManyParked,
     /// No replica became ready in time.
@@ -155,6 +159,7 @@ impl Failure {
         let (status, text) = match self {
             Self::Deleted => (404, "the function was deleted"),
             Self::TooManyInflight => (429, "the function has too many calls in flight"),
+            Self::OutOfMemory => (503, "the gateway's memory for buffers is used up"),
             Self::TooManyParked => (503, "too many calls wait for the function to start"),
             Self::NoReplica => (503, "no replica of the function became ready in time"),
             Self::Unreachable => (502, "the function refused the connection"),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -15,10 +15,12 @@ use crate::config::{AccessLog, Config};
 use crate::demand::Demand;
 use crate::endpoint::Room;
 use crate::limits;
+use crate::listen::{address_of, bind_all};
 use crate::metrics::{
     FunctionSnapshot, LogRing, LogWriter, ShardCounters, ShardSnapshot, Snapshot,
 };
 use crate::runtime::{self, Choice};
+use crate::shard::clients::Clients;
 use crate::shard::inbox::Inbox;
 use crate::shard::{Neighbour, Neighbours, Setup, Shard};
 use crate::table::{Doorbell, Publisher};
@@ -27,10 +29,6 @@ use crate::table::{Doorbell, Publisher};
 const LOG_EVERY: Duration = Duration::from_millis(50);
 /// How often a stopping gateway looks whether its connections are gone.
 const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(10);
-/// Buffer memory of one shard above which only small buffers are given out.
-const BUFFER_BYTES_MAX: u64 = 256 * 1024 * 1024;
-/// Connections the kernel completes before they are accepted.
-const BACKLOG: i32 = 4096;
 
 /// A running data plane.
 pub struct Gateway {
@@ -154,14 +152,7 @@ impl Gateway {
     ) -> Result<Self, StartError> {
         let choice = runtime::choose(config.driver).map_err(StartError::Driver)?;
         let count = publisher.shards();
-        if listeners.len() != count {
-            let text = format!("{} listeners for {count} shards", listeners.len());
-            return Err(StartError::Resources(io::Error::other(text)));
-        }
-        let address = listeners
-            .first()
-            .map_or(Ok(config.listen), socket2_address)
-            .map_err(StartError::Resources)?;
+        let address = address_of(&listeners, count).map_err(StartError::Resources)?;
         let clones: io::Result<Vec<_>> = listeners.iter().map(TcpListener::try_clone).collect();
         let clones = clones.map_err(StartError::Resources)?;
         let descriptors = rlimit_nofile();
@@ -169,6 +160,7 @@ impl Gateway {
             .connections_max
             .unwrap_or_else(|| limits::connections_max(descriptors))
             .max(count);
+        let clients = config.connections_per_client_max.map(Clients::new);
         let config = Arc::new(config);
         let clock = Clock::new();
         let (ready, started) = mpsc::channel();
@@ -190,7 +182,8 @@ impl Gateway {
                     inbox: Arc::clone(&inbox),
                     log,
                     connections_max: connections_max.div_ceil(count),
-                    buffer_bytes_max: BUFFER_BYTES_MAX,
+                    buffer_bytes_max: limits::buffer_bytes_max(config.memory, count),
+                    clients: clients.clone(),
                     room: Room {
                         per_endpoint: config.idle_per_endpoint_max.div_ceil(count),
                         in_all: config.idle_max.div_ceil(count),
@@ -458,41 +451,6 @@ fn pause(duration: Duration) {
     std::thread::sleep(duration);
 }
 
-/// One listener per shard on the same address. `SO_REUSEPORT` would share the port with another
-/// program of the same user without a word, so a socket without it must be able to bind first.
-fn bind_all(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
-    let probe = bind(address, false)?;
-    let address = socket2_address(&probe)?;
-    drop(probe);
-    (0..count).map(|_| bind(address, true)).collect()
-}
-
-fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
-    use socket2::{Domain, Protocol, Socket, Type};
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    if address.is_ipv6() {
-        let any = address.ip() == IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED);
-        socket.set_only_v6(!any)?;
-    }
-    socket.set_reuse_address(true)?;
-    if shared {
-        socket.set_reuse_port(true)?;
-    }
-    // Inherited by accepted sockets: saves a system call per connection.
-    socket.set_tcp_nodelay(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
-fn socket2_address(listener: &TcpListener) -> io::Result<SocketAddr> {
-    listener.local_addr()
-}
-
 /// The soft limit of descriptors, raised to the hard one.
 #[expect(
     unsafe_code,
@@ -517,10 +475,4 @@ fn rlimit_nofile() -> u64 {
         }
     }
     limit.rlim_cur
-}
-
-/// The IPv4 wildcard with the port of `address`: for hosts without IPv6.
-#[must_use]
-pub fn ipv4_wildcard(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port())
 }

@@ -18,6 +18,7 @@ mod demand;
 mod endpoint;
 mod fault;
 mod gateway;
+mod listen;
 mod name;
 #[doc(hidden)]
 pub mod route;
@@ -28,6 +29,6 @@ pub use config::{AccessLog, Cidr, Config, DriverChoice, HalfClose};
 pub use cors::{Cors, Origins};
 pub use demand::{Demand, NoDemand};
 pub use fault::{Reject, RetryRule};
-pub use gateway::{Driver, DriverReport, Gateway, Pulse, StartError, ipv4_wildcard};
+pub use gateway::{Driver, DriverReport, Gateway, Pulse, StartError};
 pub use name::{Name, NameError};
 pub use table::{Address, Change, Forward, FunctionId, FunctionSpec, Publisher, Retry, Settings};

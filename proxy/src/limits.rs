@@ -107,6 +107,15 @@ pub fn connections_max(descriptors: u64) -> usize {
     usize::try_from(connections).unwrap_or(usize::MAX)
 }
 
+/// One shard's part of the memory for buffers, and enough to work with in any case.
+#[must_use]
+pub fn buffer_bytes_max(memory: u64, shards: usize) -> u64 {
+    (memory / (shards as u64).max(1)).max(BUFFER_BYTES_MIN)
+}
+
+/// Least memory of one shard's buffers: some hundred heads and a few bodies.
+pub const BUFFER_BYTES_MIN: u64 = 2 * 1024 * 1024;
+
 const _: () = assert!(HEADER_BYTES_MAX <= HEAD_BYTES_MAX);
 const _: () = assert!(TARGET_BYTES_MAX <= HEAD_BYTES_MAX);
 const _: () = assert!(HEADROOM_BYTES + TAILROOM_BYTES < HEAD_BUFFER_BYTES);

@@ -7,6 +7,7 @@ mod api;
 mod async_calls;
 mod auth;
 mod body;
+mod bounds;
 mod deploy;
 mod driver;
 mod expect;

@@ -70,7 +70,7 @@ const fn gauge(
     }
 }
 
-const SHARD_FAMILIES: [ShardFamily; 22] = [
+const SHARD_FAMILIES: [ShardFamily; 23] = [
     gauge("ringway_connections", "Client connections open.", |s| {
         s.connections
     }),
@@ -145,6 +145,11 @@ const SHARD_FAMILIES: [ShardFamily; 22] = [
         "ringway_handed_over_total",
         "Connections handed over to a shard with fewer.",
         |s| s.handed_over,
+    ),
+    counter(
+        "ringway_client_connections_refused_total",
+        "Connections closed because their client had connections_per_client_max.",
+        |s| s.client_refused,
     ),
     gauge(
         "ringway_loop_lag_microseconds",

@@ -220,6 +220,8 @@ fn config(settings: &Settings, listen: SocketAddr, fallback: PathBuf) -> Config 
         access_log: settings.access_log,
         half_close: settings.half_close,
         connections_max: settings.connections_max,
+        connections_per_client_max: settings.edge.connections_per_client_max,
+        memory: settings.edge.memory,
         cors: settings.cors.clone(),
         idle_max: settings.idle_max,
         idle_per_endpoint_max: settings.idle_per_endpoint_max,

@@ -181,7 +181,7 @@ mod tests {
     fn every_error_names_the_variable_the_value_and_the_rule() {
         for (key, value, rule) in [
             (Key::AsyncBodyMax, "16MB", "bytes"),
-            (Key::AsyncBodyMax, "1GiB", "at most"),
+            (Key::AsyncBodyMax, "1GiB", "from 1 to"),
             (Key::AsyncBodyMax, "0", "bytes"),
             (Key::AsyncReplyMax, "-1", "bytes"),
             (Key::AsyncConcurrency, "0", "from 1"),

@@ -77,3 +77,50 @@ pub(super) const EDGE: [Shape; 4] = [
 
 /// Below this two bodies at once would already be short of memory.
 const MEMORY_MIN: u64 = 8 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MACHINE: u64 = 8 << 30;
+
+    fn resolve(given: &[(Key, &str)]) -> Result<EdgeSettings, String> {
+        let lookup = |key: Key| {
+            let found = given.iter().find(|(k, _)| *k == key);
+            found.map(|(k, text)| Given {
+                name: k.to_string(),
+                text: (*text).to_owned(),
+            })
+        };
+        EdgeSettings::resolve(&Reader::new(lookup), MACHINE).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn nothing_given_limits_memory_alone() {
+        let edge = resolve(&[]).unwrap();
+        assert_eq!(edge.memory, MACHINE / 4);
+        assert_eq!(edge.connections_per_client_max, None);
+        assert_eq!(edge.shutdown_grace, Duration::ZERO);
+        assert!(!edge.takeover);
+    }
+
+    #[test]
+    fn every_error_names_the_variable_the_value_and_the_rule() {
+        for (key, value, rule) in [
+            (Key::ConnectionsPerClientMax, "0", "from 1"),
+            (Key::Memory, "7MiB", "from 8388608"),
+            (Key::Memory, "lots", "bytes"),
+            (Key::ShutdownGrace, "-1s", "Go duration"),
+            (Key::Takeover, "yes", "true or false"),
+        ] {
+            let error = resolve(&[(key, value)]).unwrap_err();
+            assert!(error.contains(&key.to_string()), "{error}");
+            assert!(error.contains(value) && error.contains(rule), "{error}");
+        }
+        assert_eq!(resolve(&[(Key::Memory, "8MiB")]).unwrap().memory, 8 << 20);
+        let grace = resolve(&[(Key::ShutdownGrace, "15")])
+            .unwrap()
+            .shutdown_grace;
+        assert_eq!(grace, Duration::from_secs(15));
+    }
+}

@@ -65,7 +65,10 @@ pub(crate) struct Pool {
     free: [RefCell<Vec<Box<[u8]>>>; Class::ALL.len()],
     /// Bytes allocated, in use or free: `0 <= bytes`.
     bytes: Cell<u64>,
-    /// Above this many bytes only `Head` and `Small` are given out.
+    /// Bytes in use: `0 <= used <= bytes`.
+    used: Cell<u64>,
+    /// Near this many used bytes only `Head` and `Small` are given out; above it no new call is
+    /// begun.
     bytes_max: u64,
     counters: &'static ShardCounters,
 }
@@ -75,6 +78,7 @@ impl Pool {
         Rc::new(Self {
             free: Default::default(),
             bytes: Cell::new(0),
+            used: Cell::new(0),
             bytes_max,
             counters,
         })
@@ -82,8 +86,10 @@ impl Pool {
 
     /// A buffer of `class`, or of `Small` when memory is short.
     pub(crate) fn take(self: &Rc<Self>, class: Class) -> Buf {
-        let short = class > Class::Small && self.bytes.get() > self.bytes_max;
+        let short = class > Class::Small && self.used.get() > self.bytes_max / 5 * 4;
         let class = if short { Class::Small } else { class };
+        self.used
+            .set(self.used.get().saturating_add(class.bytes() as u64));
         let free = self.free[class as usize].borrow_mut().pop();
         let memory = free.unwrap_or_else(|| {
             self.account(class.bytes() as u64, true);
@@ -92,7 +98,14 @@ impl Pool {
         Buf::new(memory, class, Rc::clone(self))
     }
 
+    /// Whether what is in use is above the limit.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.used.get() > self.bytes_max
+    }
+
     pub(crate) fn put_back(&self, memory: Box<[u8]>, class: Class) {
+        self.used
+            .set(self.used.get().saturating_sub(class.bytes() as u64));
         let mut free = self.free[class as usize].borrow_mut();
         if free.len() < class.kept() {
             free.push(memory);
@@ -147,15 +160,19 @@ mod tests {
     }
 
     #[test]
-    fn short_memory_gives_small_buffers() {
-        let pool = pool(1);
+    fn short_memory_gives_small_buffers_and_what_comes_back_is_no_longer_missing() {
+        let pool = pool(Class::Bulk.bytes() as u64);
         let first = pool.take(Class::Bulk);
-        assert_eq!(
-            first.class(),
-            Class::Bulk,
-            "the first one finds memory unused"
-        );
-        assert_eq!(pool.take(Class::Bulk).class(), Class::Small);
+        assert_eq!(first.class(), Class::Bulk);
+        assert!(!pool.is_exhausted(), "at the limit");
+        let second = pool.take(Class::Bulk);
+        assert_eq!(second.class(), Class::Small);
+        assert!(pool.is_exhausted(), "above it");
+        drop(first);
+        assert!(!pool.is_exhausted());
+        assert_eq!(pool.take(Class::Bulk).class(), Class::Bulk);
+        drop(second);
+        assert_eq!(pool.used.get(), 0);
     }
 
     #[test]

@@ -50,6 +50,7 @@ pub(crate) struct ShardCounters {
     pub(crate) connections: Counter,
     pub(crate) accept_paused: Counter,
     pub(crate) handed_over: Counter,
+    pub(crate) client_refused: Counter,
     pub(crate) requests: Counter,
     pub(crate) inflight: Counter,
     pub(crate) parked: Counter,

@@ -56,6 +56,8 @@ pub struct ShardSnapshot {
     pub accept_paused: u64,
     /// Connections handed over to a less loaded shard.
     pub handed_over: u64,
+    /// Connections closed because their client had as many as it may have.
+    pub client_refused: u64,
     /// Requests whose head was complete.
     pub requests: u64,
     /// Requests in flight now.
@@ -130,6 +132,7 @@ impl ShardSnapshot {
             connections: shard.connections.get(),
             accept_paused: shard.accept_paused.get(),
             handed_over: shard.handed_over.get(),
+            client_refused: shard.client_refused.get(),
             requests: shard.requests.get(),
             inflight: shard.inflight.get(),
             parked: shard.parked.get(),

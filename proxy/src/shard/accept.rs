@@ -15,8 +15,9 @@ use std::time::Duration;
 use monoio::io::Canceller;
 use monoio::net::{TcpListener, TcpStream};
 
+use crate::shard::conn::{Conn, Wall};
 use crate::shard::io::{Sock, accept, detach};
-use crate::shard::{Neighbour, Shard, conn};
+use crate::shard::{Neighbour, Shard};
 
 /// How long accepting rests when descriptors or memory run out.
 const SHORTAGE_PAUSE: Duration = Duration::from_millis(50);
@@ -25,6 +26,10 @@ const SHORTAGE_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) async fn accept_loop(shard: &'static Shard, listener: TcpListener) {
     while !shard.draining.get() {
         wait_for_room(shard).await;
+        while shard.buffers.is_exhausted() && !shard.draining.get() {
+            shard.counters.accept_paused.add(1);
+            monoio::time::sleep(SHORTAGE_PAUSE).await;
+        }
         match next(shard, &listener).await {
             Some(Ok((stream, peer))) => admit(shard, stream, peer),
             Some(Err(e)) if is_shortage(&e) => {
@@ -75,11 +80,16 @@ pub(crate) fn take_over(shard: &'static Shard, stream: std::net::TcpStream, peer
 }
 
 fn serve(shard: &'static Shard, sock: Sock, peer: SocketAddr) {
+    let Some(conn) = Conn::new(shard, sock, peer) else {
+        // Closed without a word: whoever opens this many does not wait for one.
+        shard.counters.client_refused.add(1);
+        return;
+    };
     shard.clock.read_micros();
     shard.counters.connections.add(1);
     shard.connections.set(shard.connections.get() + 1);
     shard.wake_ticker();
-    monoio::spawn(conn::Wall::new(shard, sock, peer));
+    monoio::spawn(Wall::new(conn));
 }
 
 /// At the limit the kernel's backlog is the queue: accepting waits until a connection ends.

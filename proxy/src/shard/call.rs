@@ -37,13 +37,19 @@ pub(crate) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// Opens the books, unless the function's in-flight limit is reached.
+    /// Opens the books, unless the function's in-flight limit or the memory's is reached. The
+    /// control plane is reached even then.
     pub(crate) fn begin(conn: &'a Conn, plan: &Plan) -> Result<Self, Failure> {
         let shard = conn.shard;
         let function = plan.function().cloned();
         let mut limited = false;
         if let Some(function) = &function {
             let counters = function.shared.counters.shard(shard.index);
+            if shard.buffers.is_exhausted() {
+                counters.started.add(1);
+                counters.ended(503, 0);
+                return Err(Failure::OutOfMemory);
+            }
             if let Some(max) = function.settings.inflight_max {
                 limited = true;
                 let before = function.shared.inflight.fetch_add(1, Ordering::Relaxed);

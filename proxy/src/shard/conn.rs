@@ -17,6 +17,7 @@ use crate::http::{HeadEnd, Refusal};
 use crate::limits::{
     HEAD_TIMEOUT, IDLE_DEMOTE, LINGER_BYTES_MAX, LINGER_TIMEOUT, PINNED_BUFFERS_MAX,
 };
+use crate::shard::clients::ClientPlace;
 use crate::shard::io::{Peek, Side, Sock};
 use crate::shard::timer::{Act, Alarm, Slot};
 use crate::shard::{Shard, answer, exchange};
@@ -31,6 +32,8 @@ pub(crate) struct Conn {
     /// Whether `X-Forwarded-*` from this peer are believed.
     pub(crate) trusted: bool,
     pub(crate) alarm: Rc<Alarm>,
+    /// Its client's, where connections per client are limited.
+    _place: Option<ClientPlace>,
 }
 
 /// What follows an exchange.
@@ -55,21 +58,27 @@ enum HeadRead {
 }
 
 impl Conn {
-    fn new(shard: &'static Shard, sock: Sock, peer: SocketAddr) -> Self {
+    /// The connection, or `None` when its client has as many as it may have.
+    pub(crate) fn new(shard: &'static Shard, sock: Sock, peer: SocketAddr) -> Option<Self> {
         let peer_ip = peer.ip().to_canonical();
         let trusted = shard
             .config
             .trusted_proxies
             .iter()
             .any(|c| c.contains(peer_ip));
-        Self {
+        let place = match &shard.clients {
+            Some(clients) if !trusted => Some(clients.enter(peer_ip)?),
+            _ => None,
+        };
+        Some(Self {
             alarm: Alarm::new(sock.fd()),
             shard,
             sock,
             peer,
             peer_ip,
             trusted,
-        }
+            _place: place,
+        })
     }
 
     /// Sets a deadline `after` from now; `None` clears it.
@@ -119,10 +128,9 @@ pub(crate) struct Wall {
 }
 
 impl Wall {
-    pub(crate) fn new(shard: &'static Shard, sock: Sock, peer: SocketAddr) -> Self {
-        let conn = Conn::new(shard, sock, peer);
+    pub(crate) fn new(conn: Conn) -> Self {
         Self {
-            shard,
+            shard: conn.shard,
             future: Some(Box::pin(serve(conn))),
         }
     }

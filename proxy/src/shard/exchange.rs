@@ -151,6 +151,9 @@ fn retries_allowed(plan: &Plan) -> bool {
 
 /// Answers a failed request; the connection lives on when the request was read to its end.
 async fn fail(conn: &Conn, plan: &Plan, request: &mut Request, failure: Failure) -> After {
+    if failure == Failure::OutOfMemory {
+        conn.shard.counters.reject(Reject::Memory);
+    }
     if failure == Failure::TooManyInflight {
         conn.shard.counters.reject(Reject::Inflight);
     }

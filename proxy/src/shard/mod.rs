@@ -7,6 +7,7 @@ mod accept;
 mod answer;
 mod attempt;
 mod call;
+pub(crate) mod clients;
 mod conclusion;
 mod conn;
 mod cross;
@@ -37,6 +38,7 @@ use crate::config::Config;
 use crate::demand::SharedDemand;
 use crate::endpoint::{Endpoints, Room};
 use crate::metrics::{LogRing, ShardCounters};
+use crate::shard::clients::Clients;
 use crate::shard::inbox::Inbox;
 use crate::shard::lag::Lag;
 use crate::shard::park::Park;
@@ -56,6 +58,7 @@ pub(crate) struct Setup {
     pub(crate) log: Option<Arc<LogRing>>,
     pub(crate) connections_max: usize,
     pub(crate) buffer_bytes_max: u64,
+    pub(crate) clients: Option<Arc<Clients>>,
     /// Idle upstream connections this shard keeps.
     pub(crate) room: Room,
     /// Completions of fast operations before a pump lets others run; `None` with `io_uring`,
@@ -94,6 +97,8 @@ pub(crate) struct Shard {
     pub(crate) scratch: RefCell<Vec<u8>>,
     pub(crate) connections: Cell<usize>,
     pub(crate) connections_max: usize,
+    /// Counts connections per client, where that is limited.
+    pub(crate) clients: Option<Arc<Clients>>,
     pub(crate) draining: Cell<bool>,
     /// For how long a connection may wait for a next request while this shard drains.
     pub(crate) drain_idle: Cell<Duration>,
@@ -125,6 +130,7 @@ impl Shard {
             scratch: RefCell::new(Vec::with_capacity(4096)),
             connections: Cell::new(0),
             connections_max: setup.connections_max,
+            clients: setup.clients,
             draining: Cell::new(false),
             drain_idle: Cell::new(Duration::ZERO),
             neighbours: setup.neighbours,

@@ -1,0 +1,104 @@
+//! Limits of the whole gateway: connections per client, memory for buffers.
+
+use std::net::TcpStream;
+use std::time::Duration;
+
+use ringway_tests::{Client, Deployment, Gateway, eventually, request};
+
+const REFUSED: &str = "ringway_client_connections_refused_total";
+
+/// A metric's sum over the shards.
+fn sum(gateway: &Gateway, family: &str) -> f64 {
+    let page = gateway.metrics_text();
+    let samples = page
+        .lines()
+        .filter(|l| l.starts_with(&format!("{family}{{")));
+    samples
+        .filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum()
+}
+
+#[test]
+fn a_client_has_as_many_connections_as_it_may_and_no_more() {
+    let gateway = Gateway::with(&[("RINGWAY_CONNECTIONS_PER_CLIENT_MAX", "3")]);
+    gateway.deploy_ready(&Deployment::vice("vice"), 1);
+    let ask = |client: &mut Client| client.request("GET", "/function/vice/x", &[], b"");
+    // The ones that deployed are on their way out.
+    let mut clients: Vec<Client> = Vec::new();
+    eventually("three connections", Duration::from_secs(5), || {
+        let mut client = Client::connect(gateway.address).ok()?;
+        if ask(&mut client).is_ok_and(|r| r.status == 200) {
+            clients.push(client);
+        }
+        (clients.len() == 3).then_some(())
+    });
+    let before = sum(&gateway, REFUSED);
+    let mut fourth = Client::connect(gateway.address).unwrap();
+    assert!(ask(&mut fourth).is_err(), "closed without a word");
+    assert!(clients.iter_mut().all(|c| ask(c).unwrap().status == 200));
+    assert!(sum(&gateway, REFUSED) > before);
+    clients.pop();
+    eventually("a place", Duration::from_secs(5), || {
+        let mut client = Client::connect(gateway.address).ok()?;
+        ask(&mut client)
+            .is_ok_and(|r| r.status == 200)
+            .then_some(())
+    });
+}
+
+#[test]
+fn trusted_proxies_are_not_counted_as_clients() {
+    let gateway = Gateway::with(&[
+        ("RINGWAY_CONNECTIONS_PER_CLIENT_MAX", "1"),
+        ("RINGWAY_TRUSTED_PROXIES", "127.0.0.0/8"),
+    ]);
+    gateway.deploy_ready(&Deployment::vice("vice"), 1);
+    let mut clients: Vec<Client> = (0..5)
+        .map(|_| Client::connect(gateway.address).unwrap())
+        .collect();
+    for client in &mut clients {
+        let reply = client.request("GET", "/function/vice/x", &[], b"").unwrap();
+        assert_eq!(reply.status, 200);
+    }
+}
+
+#[test]
+fn out_of_memory_calls_are_refused_and_the_gateway_lives() {
+    let gateway = Gateway::with(&[("RINGWAY_MEMORY", "8MiB"), ("RINGWAY_SHARDS", "1")]);
+    gateway.deploy_ready(&Deployment::vice("vice"), 1);
+    let mut kept = Client::connect(gateway.address).unwrap();
+    let ask = |client: &mut Client| client.request("GET", "/function/vice/x", &[], b"").unwrap();
+    assert_eq!(ask(&mut kept).status, 200);
+    let before = gateway.resident_kib();
+    // Uploads that stall hold a buffer each.
+    let head = b"POST /function/vice/hang HTTP/1.1\r\nHost: a\r\nContent-Length: 99999\r\n\r\nxxxx";
+    let mut stalled: Vec<TcpStream> = Vec::new();
+    let refused = eventually("memory to run out", Duration::from_secs(20), || {
+        for _ in 0..50 {
+            // At the limit nothing more is accepted: the kernel's queue holds the rest.
+            let Ok(mut stream) = TcpStream::connect(gateway.address) else {
+                break;
+            };
+            let _ = std::io::Write::write_all(&mut stream, head);
+            stalled.push(stream);
+        }
+        let reply = ask(&mut kept);
+        (reply.status == 503).then_some(reply)
+    });
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert!(refused.text().contains("memory"), "{}", refused.text());
+    let rejected = gateway.metrics_text();
+    let rejected = rejected.lines().find(|l| l.contains("reason=\"memory\""));
+    assert!(rejected.is_some_and(|l| !l.ends_with(" 0")), "{rejected:?}");
+    // The control plane is reached all the same.
+    let health = kept.request("GET", "/healthz", &[], b"").unwrap();
+    assert_eq!(health.status, 200);
+    let grown = gateway.resident_kib() - before;
+    assert!(grown < 40 * 1024, "{grown} KiB for 8 MiB of buffers");
+    drop(stalled);
+    eventually("room", Duration::from_secs(10), || {
+        (ask(&mut kept).status == 200).then_some(())
+    });
+    let reply = request(gateway.address, "GET", "/function/vice/x", &[], b"");
+    assert_eq!(reply.unwrap().status, 200);
+}
