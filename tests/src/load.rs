@@ -64,6 +64,12 @@ impl Load {
         });
     }
 
+    /// Calls made so far.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
     /// Ends; what went wrong.
     pub fn finish(self) -> Vec<String> {
         self.stop.store(true, Ordering::Relaxed);

@@ -93,9 +93,9 @@ fn line(record: &Record, out: &mut String) {
     let _ = write!(out, "time={seconds}.{millis:03} method=");
     let method_len = record.method.iter().position(|b| *b == 0);
     let method_len = method_len.unwrap_or(record.method.len());
-    escaped(&record.method[..method_len], out);
+    escape(&record.method[..method_len], out);
     out.push_str(" path=\"");
-    escaped(&record.path[..usize::from(record.path_len)], out);
+    escape(&record.path[..usize::from(record.path_len)], out);
     let _ = write!(
         out,
         "\" status={} duration_ms={}.{:03} cut={} call_id=",
@@ -104,12 +104,12 @@ fn line(record: &Record, out: &mut String) {
         record.micros % 1_000,
         record.cut,
     );
-    escaped(&record.call_id[..usize::from(record.call_id_len)], out);
+    escape(&record.call_id[..usize::from(record.call_id_len)], out);
     out.push('\n');
 }
 
 /// Bytes as text: anything that could end a field or a line is written as `\xNN`.
-fn escaped(bytes: &[u8], out: &mut String) {
+pub fn escape(bytes: &[u8], out: &mut String) {
     for &byte in bytes {
         match byte {
             b'"' | b'\\' | 0..=0x1f | 0x7f.. => {

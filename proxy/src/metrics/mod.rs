@@ -8,6 +8,8 @@ mod counters;
 mod series;
 mod snapshot;
 
+#[doc(hidden)]
+pub use access_log::escape;
 pub(crate) use access_log::{LogRing, LogWriter, PATH_BYTES, Record};
 pub(crate) use counters::{Counter, ShardCounters};
 pub use series::BUCKETS_SECONDS;

@@ -4,7 +4,6 @@
 
 mod clients;
 mod drain;
-mod halts;
 mod kills;
 mod million;
 mod rate;

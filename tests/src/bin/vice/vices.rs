@@ -33,6 +33,10 @@ fn answer(stream: &mut dyn Stream, request: &mut Request) -> std::io::Result<boo
             std::thread::sleep(Duration::from_millis(request.number("ms", 100)));
             simple(stream, b"slow")
         }
+        "/bulk" => {
+            let size = usize::try_from(request.number("size", 1_000_000)).unwrap_or(0);
+            simple(stream, &vec![b'x'; size])
+        }
         "/refuse-body" => {
             // Answers at once and never reads.
             stream.write_all(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nno\n")?;

@@ -7,18 +7,18 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Watches every CPU until it is asked what it saw.
-pub(crate) struct Watch {
+pub struct Watch {
     over: Arc<AtomicBool>,
     watchers: Vec<JoinHandle<Vec<Halt>>>,
 }
 
 /// From the last sign of life to the next one.
-pub(crate) type Halt = (Instant, Instant);
+pub type Halt = (Instant, Instant);
 
 impl Watch {
     /// A thread per CPU that runs before all others and sleeps; `None` where that is not
     /// permitted, since then a late thread says nothing about the machine.
-    pub(crate) fn start() -> Option<Self> {
+    pub fn start() -> Option<Self> {
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         let over = Arc::new(AtomicBool::new(false));
         let (told, permitted) = std::sync::mpsc::channel();
@@ -45,7 +45,7 @@ impl Watch {
     }
 
     /// The halts since the start.
-    pub(crate) fn end(self) -> Vec<Halt> {
+    pub fn end(self) -> Vec<Halt> {
         self.over.store(true, Ordering::Relaxed);
         let watchers = self.watchers.into_iter();
         watchers

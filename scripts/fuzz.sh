@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Fuzzes each target; fails at the first finding, whose input it names.
+#   scripts/fuzz.sh [seconds per target] [target …]     default: 600 seconds, all targets
+# Targets: tests/fuzz/src/lib.rs. New inputs that reach new code are kept in tests/fuzz/corpus.
+set -euo pipefail
+cd "$(dirname "$0")/../tests/fuzz"
+
+seconds=${1:-600}
+[[ $seconds =~ ^[0-9]+$ ]] || { echo "usage: scripts/fuzz.sh [seconds per target] [target …]" >&2; exit 2; }
+shift || true
+targets=("$@")
+[ ${#targets[@]} -gt 0 ] || targets=(request response chunked route provider text)
+
+command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked --quiet
+# The sanitizer is a feature of nightly compilers; a stable one has it under this variable.
+if ! cargo --version | grep -q nightly; then
+  export RUSTC_BOOTSTRAP=1
+fi
+host=$(rustc -vV | sed -n 's/^host: //p')
+
+for target in "${targets[@]}"; do
+  echo "== $target, $seconds s"
+  mkdir -p "corpus/$target"
+  cargo fuzz run --fuzz-dir . --target "$host" "$target" "corpus/$target" -- \
+    -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+    2>&1 | grep -E '^(==|stat::|SUMMARY|#[0-9]+.*DONE|artifact_prefix|thread|assertion|panicked|error)|Test unit written' || true
+  if [ "${PIPESTATUS[0]}" -ne 0 ]; then
+    echo "a finding: see tests/fuzz/artifacts/$target" >&2
+    exit 1
+  fi
+done
+echo "no findings"

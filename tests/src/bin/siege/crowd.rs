@@ -1,0 +1,99 @@
+//! What connections and callers cost that only wait.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use ringway_tests::{Deployment, Gateway, eventually, raise_descriptor_limit};
+
+use crate::must;
+
+/// Idle keep-alive connections after a minute.
+pub(crate) fn idle() -> Result<Vec<String>, String> {
+    raise_descriptor_limit();
+    let gateway = Gateway::with(&[("RINGWAY_IDLE_TIMEOUT", "10m")]);
+    gateway.deploy_ready(&Deployment::vice("vice"), 1);
+    let before = anonymous_kib(gateway.pid());
+    let mut clients = Vec::new();
+    for _ in 0..IDLE {
+        let mut client = TcpStream::connect(gateway.address).map_err(|e| e.to_string())?;
+        ask(&mut client)?;
+        clients.push(client);
+    }
+    std::thread::sleep(Duration::from_secs(60));
+    let after = anonymous_kib(gateway.pid());
+    let slab = "the kernel's sockets come on top: about 2 KiB for each end";
+    for client in &mut clients {
+        ask(client)?;
+    }
+    let each = after.saturating_sub(before) * 1024 / IDLE;
+    let figures = vec![format!(
+        "{IDLE} connections, {each} bytes of the gateway each after a minute; all answer again; {slab}"
+    )];
+    must(each <= 1_024, "more than 1 KiB each", &figures)?;
+    Ok(figures)
+}
+
+/// Callers that wait for a function's first replica.
+pub(crate) fn parked() -> Result<Vec<String>, String> {
+    raise_descriptor_limit();
+    let gateway = Gateway::start();
+    let never = Deployment::vice("vice").env("VICE_START_MS", "600000");
+    gateway.deploy(&never);
+    gateway.deploy_ready(&Deployment::vice("warm"), 1);
+    let mut warm = Vec::new();
+    for _ in 0..PARKED {
+        let client = TcpStream::connect(gateway.address).map_err(|e| e.to_string())?;
+        warm.push(client);
+    }
+    for client in &mut warm {
+        client
+            .write_all(b"GET /function/warm/x HTTP/1.1\r\nHost: a\r\n\r\n")
+            .map_err(|e| e.to_string())?;
+    }
+    std::thread::sleep(Duration::from_secs(3));
+    // Idle already: what parking adds, and what it has in all.
+    let idle = anonymous_kib(gateway.pid());
+    for client in &mut warm {
+        client
+            .write_all(b"GET /function/vice/x HTTP/1.1\r\nHost: a\r\n\r\n")
+            .map_err(|e| e.to_string())?;
+    }
+    let parked = || {
+        let of = |shard| gateway.metric(&format!("ringway_parked{{shard=\"{shard}\"}}"));
+        of(0).unwrap_or(0.0) + of(1).unwrap_or(0.0)
+    };
+    let count = eventually("the callers to be parked", Duration::from_secs(20), || {
+        Some(parked()).filter(|n| *n >= 0.9 * PARKED as f64)
+    });
+    std::thread::sleep(Duration::from_secs(3));
+    let each = anonymous_kib(gateway.pid()).saturating_sub(idle) * 1024 / PARKED;
+    let figures = vec![format!(
+        "{count} parked callers, {each} bytes of the gateway each"
+    )];
+    must(each <= 2_048, "more than 2 KiB each", &figures)?;
+    Ok(figures)
+}
+
+fn ask(client: &mut TcpStream) -> Result<(), String> {
+    let failed = |e: std::io::Error| e.to_string();
+    client
+        .write_all(b"GET /function/vice/x HTTP/1.1\r\nHost: a\r\n\r\n")
+        .map_err(failed)?;
+    let mut reply = [0; 1024];
+    let count = client.read(&mut reply).map_err(failed)?;
+    let good = reply[..count].starts_with(b"HTTP/1.1 200");
+    good.then_some(()).ok_or_else(|| "no 200".to_owned())
+}
+
+/// Resident memory that is the process's own, in KiB.
+fn anonymous_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("RssAnon:"));
+    line.and_then(|l| l.trim().strip_suffix(" kB")?.parse().ok())
+        .unwrap_or(0)
+}
+
+const IDLE: u64 = 15_000;
+/// As many as one function may have waiting on two shards.
+const PARKED: u64 = 1_800;
