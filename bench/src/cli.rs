@@ -115,7 +115,7 @@ struct RunArguments {
     #[arg(long)]
     envoy: Option<PathBuf>,
     /// Stands for the machine in the name of the run's folder [default: the processor's model]
-    #[arg(long)]
+    #[arg(long, value_parser = label)]
     label: Option<String>,
     /// Runs are written to a new folder here
     #[arg(long, default_value = "bench/runs")]
@@ -129,6 +129,15 @@ struct RunArguments {
     /// Says which proxies are found, and ends
     #[arg(long)]
     list: bool,
+}
+
+/// A label becomes a part of a folder's name.
+fn label(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if text.is_empty() || !text.chars().all(plain) {
+        return Err("it is not of letters, digits, - and _".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// A proxy that a user started.
@@ -148,12 +157,7 @@ impl std::str::FromStr for Foreign {
             Some((name, url, pid))
         });
         let (name, url, pid) = parts.ok_or("it is not name=url@pid")?;
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if name.is_empty() || !name.chars().all(plain) {
-            return Err(format!(
-                "the name {name:?} is not of letters, digits, - and _"
-            ));
-        }
+        label(name).map_err(|rule| format!("the name {name:?}: {rule}"))?;
         let address = url.strip_prefix("http://").unwrap_or(url);
         let address = address.trim_end_matches('/').parse();
         let address = address.map_err(|_| format!("{url} is not http://<address>:<port>"))?;
