@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # All that CI runs: installs what the tests need, checks, builds, tests on every driver.
 #   scripts/test.sh          at most 40 minutes from a cold cache on 2 cores
-#   scripts/test.sh --long   also big bodies, long streams, many connections, criterion
+#   scripts/test.sh --long   also big bodies, long streams, many connections, criterion,
+#                            instructions per request
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -47,7 +48,8 @@ limit 600 scripts/alerts.sh
 if [ "$long" = 1 ]; then
   step "long runs"
   limit 7200 scripts/main_job.sh --long
-  cargo bench --package ringway-bench --locked
+  cargo bench --package ringway-bench --locked --benches
+  scripts/instructions.sh
   cargo run --release --quiet --package ringway-bench --locked --example lookup_by_size
 fi
 echo

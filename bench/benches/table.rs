@@ -1,4 +1,4 @@
-//! Lookup by name in tables of 10, 1,000 and 100,000 functions. The names looked up are the same
+//! Publishing, and lookup by name in tables of 10, 1,000 and 100,000 functions. The names looked up are the same
 //! ten in every table, in turn: what is compared is the cost of the table's size, not of the
 //! processor's caches.
 
@@ -47,10 +47,31 @@ fn lookup(c: &mut Criterion) {
     group.finish();
 }
 
+/// One function changes in a table of many; all of them come at once.
+fn publish(c: &mut Criterion) {
+    let mut group = c.benchmark_group("publish");
+    group.sample_size(10);
+    for size in [10usize, 1_000, 100_000] {
+        let publisher = Publisher::new(1);
+        publisher.publish((0..size).map(|i| Change::Put(spec(i))));
+        group.bench_function(BenchmarkId::new("one of", size), |b| {
+            b.iter(|| publisher.publish([Change::Put(spec(black_box(0)))]));
+        });
+        group.bench_function(BenchmarkId::new("all of", size), |b| {
+            b.iter(|| {
+                let publisher = Publisher::new(1);
+                publisher.publish((0..size).map(|i| Change::Put(spec(i))));
+                publisher
+            });
+        });
+    }
+    group.finish();
+}
+
 criterion_group! {
     name = benches;
     // A long warm-up: the first bench of a run otherwise pays for the processor's clock to rise.
     config = Criterion::default().warm_up_time(Duration::from_secs(5));
-    targets = lookup
+    targets = lookup, publish
 }
 criterion_main!(benches);

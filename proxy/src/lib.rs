@@ -6,6 +6,8 @@
 
 #[doc(hidden)]
 pub mod http;
+#[doc(hidden)]
+pub mod innards;
 pub mod limits;
 pub mod metrics;
 pub mod table;
