@@ -6,6 +6,7 @@ mod folder;
 mod later;
 mod listen;
 mod login;
+mod queue_worker;
 mod running;
 mod stop;
 
@@ -17,6 +18,7 @@ use tracing_subscriber::EnvFilter;
 use crate::cli;
 use crate::settings::Settings;
 
+pub(crate) use queue_worker::run as run_queue_worker;
 pub use running::{Running, StartError};
 
 /// Serves until a signal.

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::shape::{LATER, Shape};
+use super::queues::LATER;
+use super::shape::Shape;
 
 /// One setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,6 +108,40 @@ pub enum Key {
     CallbackPrivate,
     /// How long delivery is tried.
     CallbackPatience,
+    /// Whether the gateway runs queued calls itself.
+    AsyncWorker,
+    /// Servers of NATS.
+    NatsAddress,
+    /// Their port.
+    NatsPort,
+    /// Prefix of what is kept there.
+    NatsChannel,
+    /// User.
+    NatsUser,
+    /// File with the user's password.
+    NatsPasswordFile,
+    /// File with a token.
+    NatsTokenFile,
+    /// File with a JWT and its seed.
+    NatsCredsFile,
+    /// File with the seed of an nkey.
+    NatsNkeyFile,
+    /// Whether TLS is required.
+    NatsTls,
+    /// File with certificate authorities.
+    NatsCaFile,
+    /// File with the client's certificate.
+    NatsCertFile,
+    /// File with the client's key.
+    NatsKeyFile,
+    /// Copies kept by a cluster.
+    NatsReplicas,
+    /// When a silent worker's calls go to others.
+    NatsAckWait,
+    /// Host of the gateway, for queue workers.
+    GatewayAddress,
+    /// Its port.
+    GatewayPort,
 }
 
 impl Key {
@@ -130,18 +165,7 @@ impl Key {
     /// Whether the flag may stand without a value, which then is `true`.
     #[must_use]
     pub const fn is_switch(self) -> bool {
-        matches!(
-            self,
-            Self::Insecure
-                | Self::BasicAuth
-                | Self::ScaleFromZero
-                | Self::DirectFunctions
-                | Self::CorsCredentials
-                | Self::WriteRequestUri
-                | Self::AsyncAcceptUnknown
-                | Self::CallbackOnlyAllowed
-                | Self::CallbackPrivate
-        )
+        matches!(self.shape().value.as_bytes(), b"BOOL" | b"")
     }
 
     /// Whether a bad value of the variable is replaced by the default, and the log says so:
