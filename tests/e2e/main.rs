@@ -16,6 +16,7 @@ mod idle;
 mod invoke;
 mod lifecycle;
 mod local;
+mod nats;
 mod park;
 mod path_safety;
 mod refusals;

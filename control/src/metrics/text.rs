@@ -40,11 +40,7 @@ pub(super) fn render(numbers: &Numbers<'_>) -> String {
 }
 
 /// The page of a queue worker.
-pub(super) fn render_queue(
-    counts: &Counts,
-    depths: Option<&Depths>,
-    observed: Process,
-) -> String {
+pub(super) fn render_queue(counts: &Counts, depths: Option<&Depths>, observed: Process) -> String {
     let mut page = Page::default();
     queue(&mut page, counts, depths);
     process(&mut page, observed);

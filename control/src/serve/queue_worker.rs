@@ -79,7 +79,11 @@ async fn serve(settings: WorkerSettings) -> Result<(), StartError> {
         tokio::spawn(async move { axum::serve(listener, router).await });
     }
     let gateway = settings.gateway;
-    tracing::info!(gateway, version = env!("CARGO_PKG_VERSION"), "the queue worker works");
+    tracing::info!(
+        gateway,
+        version = env!("CARGO_PKG_VERSION"),
+        "the queue worker works"
+    );
     signals.next().await;
     tracing::info!("calls that run may finish; a second signal ends at once");
     desk.stop();

@@ -7,9 +7,9 @@ use ringway_proxy::Cidr;
 
 use super::error::SettingError;
 use super::key::Key;
+use super::nats;
 use super::reader::{Reader, above_zero, count, switch};
 use super::shape::Given;
-use super::nats;
 use crate::queue::{Guard, Limits, NatsOptions, RetryPolicy, Rules, codes};
 
 /// What the queue and its worker are told.

@@ -166,10 +166,7 @@ mod tests {
         assert_eq!(read(&[(Key::NatsPort, "4222")]), Ok(None));
         let options = read(&[(Key::NatsAddress, "nats, 10.0.0.1:99,[::1]")]);
         let options = options.unwrap().unwrap();
-        assert_eq!(
-            options.servers,
-            ["nats:4222", "10.0.0.1:99", "[::1]:4222"]
-        );
+        assert_eq!(options.servers, ["nats:4222", "10.0.0.1:99", "[::1]:4222"]);
         assert_eq!(options.channel, "faas-request");
         assert_eq!(options.login, NatsLogin::Nobody);
         assert!(!options.tls.required);

@@ -234,7 +234,9 @@ fn access_log<F: Fn(Key) -> Option<Given>>(read: &Reader<F>) -> Result<AccessLog
     read.or(Key::AccessLog, default, one_of(&ACCESS_LOGS))
 }
 
-pub(super) fn namespace<F: Fn(Key) -> Option<Given>>(read: &Reader<F>) -> Result<Namespace, SettingError> {
+pub(super) fn namespace<F: Fn(Key) -> Option<Given>>(
+    read: &Reader<F>,
+) -> Result<Namespace, SettingError> {
     let parse = |text: &str| Namespace::parse(text).map_err(|_| name::LABEL_RULE.to_owned());
     let default = parse("openfaas-fn").map_err(|_| SettingError::Missing {
         name: Key::FunctionNamespace.shape().variable,

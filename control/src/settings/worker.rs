@@ -119,13 +119,22 @@ mod tests {
         let settings = resolve(&[nats]).unwrap();
         assert_eq!(settings.gateway, "127.0.0.1:8080");
         assert_eq!(settings.metrics_listen, None);
-        let there = [nats, (Key::GatewayAddress, "gw.faas"), (Key::GatewayPort, "81")];
+        let there = [
+            nats,
+            (Key::GatewayAddress, "gw.faas"),
+            (Key::GatewayPort, "81"),
+        ];
         assert_eq!(resolve(&there).unwrap().gateway, "gw.faas:81");
     }
 
     #[test]
     fn settings_of_gateways_are_none_of_its_own() {
-        for key in [Key::Listen, Key::Shards, Key::AsyncAcceptUnknown, Key::AsyncWorker] {
+        for key in [
+            Key::Listen,
+            Key::Shards,
+            Key::AsyncAcceptUnknown,
+            Key::AsyncWorker,
+        ] {
             assert!(!WorkerSettings::takes(key), "{key}");
             // Not even looked at.
             assert!(resolve(&[(Key::NatsAddress, "a"), (key, "\u{0}")]).is_ok());

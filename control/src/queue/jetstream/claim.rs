@@ -233,7 +233,8 @@ impl Claim {
             self.call.call.id, self.call.number, entry.record.job.attempts
         );
         if is_last {
-            self.hand_over(&entry.record, ended, verdict, kept, &mark).await?;
+            self.hand_over(&entry.record, ended, verdict, kept, &mark)
+                .await?;
         }
         loop {
             let record = self.settled(&entry.record, ended, verdict, kept.map(|(kept, _)| kept));
@@ -277,7 +278,10 @@ impl Claim {
             let mut headers = message::kept(kept);
             headers.insert(NATS_MESSAGE_ID, format!("{mark}.result"));
             let subject = shared.names.result(call.call.id);
-            shared.streams.publish(subject, headers, body.clone()).await?;
+            shared
+                .streams
+                .publish(subject, headers, body.clone())
+                .await?;
         }
         if let Some(url) = &call.call.callback {
             let attempts = record.job.attempts.saturating_add(1);
@@ -298,7 +302,10 @@ impl Claim {
                     };
                     let mut headers = message::letter(&bare);
                     headers.insert(NATS_MESSAGE_ID, format!("{mark}.letter"));
-                    shared.streams.publish(subject, headers, Bytes::new()).await?;
+                    shared
+                        .streams
+                        .publish(subject, headers, Bytes::new())
+                        .await?;
                 }
                 other => {
                     other?;

@@ -18,7 +18,9 @@ impl Shared {
         let mut headers = message::call(&call.call, call.asked.as_ref());
         headers.insert(NATS_MESSAGE_ID, format!("{mark}.dead"));
         let subject = self.names.dead(&call.call.function, call.call.id);
-        self.streams.publish(subject, headers, call.body.clone()).await?;
+        self.streams
+            .publish(subject, headers, call.body.clone())
+            .await?;
         Ok(())
     }
 
@@ -41,7 +43,10 @@ impl Shared {
     /// Queues one again; whether it was there.
     async fn raise(&self, stored: &Stored) -> Result<bool, QueueError> {
         let Ok((call, asked)) = message::read_call(&stored.headers) else {
-            tracing::warn!(subject = stored.subject, "a dead letter cannot be understood");
+            tracing::warn!(
+                subject = stored.subject,
+                "a dead letter cannot be understood"
+            );
             return Ok(false);
         };
         // The record first: a worker leaves a call alone whose record says that it is dead.
@@ -57,7 +62,9 @@ impl Shared {
         headers.insert(NATS_MESSAGE_ID, format!("{}.{}.again", call.id, stored.seq));
         let lane = token(&call.function);
         let body = Bytes::clone(&stored.body);
-        self.streams.publish(self.names.lane(&lane), headers, body).await?;
+        self.streams
+            .publish(self.names.lane(&lane), headers, body)
+            .await?;
         let gone = self.streams.dead.delete_message(stored.seq).await;
         gone.map_err(failed)?;
         self.tell(&lane).await;

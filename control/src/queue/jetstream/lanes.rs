@@ -47,7 +47,8 @@ pub(super) struct Lane {
 #[derive(Default)]
 struct Share {
     running: usize,
-    limit: usize,
+    /// `None` until a message says what its function takes.
+    limit: Option<usize>,
     window: Window,
 }
 
@@ -95,20 +96,13 @@ impl JetStream {
     }
 }
 
-async fn open_lanes(
-    shared: Arc<Shared>,
-    lanes: Arc<Lanes>,
-    mut wants: mpsc::Receiver<String>,
-) {
+async fn open_lanes(shared: Arc<Shared>, lanes: Arc<Lanes>, mut wants: mpsc::Receiver<String>) {
     while let Some(token) = wants.recv().await {
         if lanes.open.contains_key(&token) || lanes.open.len() >= LANES_MAX {
             continue;
         }
         let lane = Arc::new(Lane {
-            share: Mutex::new(Share {
-                limit: lanes.limit,
-                ..Share::default()
-            }),
+            share: Mutex::default(),
             token: token.clone(),
             freed: Notify::new(),
         });
@@ -134,7 +128,7 @@ impl Lanes {
         if let Some(lane) = self.open.get(token) {
             let mut share = lane.share.lock();
             let running = share.running;
-            share.limit = limit;
+            share.limit = Some(limit);
             share.window.adapt(crowded, running, limit);
         }
     }
@@ -168,14 +162,16 @@ impl Lanes {
         let consumer = consumer(shared, &lane.token).await?;
         let mut any = false;
         while !self.is_stopping() {
-            let Some(room) = lane.room(self).await else { break };
+            let Some(room) = lane.room(self).await else {
+                break;
+            };
             let mut permits = self.permits(room).await;
             let messages = time::timeout(FETCH_WAIT, fetch(&consumer, permits.len())).await;
             let messages = messages.unwrap_or_else(|_| Err(failed("no answer in time")))?;
             if messages.is_empty() {
                 // Those who have calls shall have the places.
                 drop(permits);
-                let Some(message) = self.wait(&consumer).await? else {
+                let Some(message) = self.wait(shared, &consumer).await? else {
                     return Ok(any);
                 };
                 self.take(shared, lane, message, None);
@@ -204,7 +200,12 @@ impl Lanes {
     }
 
     /// The next message of a lane that has none now; `None` when none comes.
-    async fn wait(&self, consumer: &Consumer<pull::Config>) -> Result<Option<Message>, QueueError> {
+    async fn wait(
+        &self,
+        shared: &Shared,
+        consumer: &Consumer<pull::Config>,
+    ) -> Result<Option<Message>, QueueError> {
+        let connections = shared.connections();
         let batch = consumer.batch().max_messages(1).expires(LONG);
         let mut batch = batch.messages().await.map_err(failed)?;
         let until = Instant::now() + LONG + FETCH_WAIT;
@@ -212,6 +213,9 @@ impl Lanes {
             // Looks up now and then, to hear of the end.
             if let Ok(next) = time::timeout(LOOK, batch.next()).await {
                 return next.transpose().map_err(failed);
+            }
+            if shared.connections() != connections {
+                return Err(failed("there is a new connection"));
             }
         }
         Ok(None)
@@ -227,16 +231,20 @@ impl Lanes {
     ) {
         let (lanes, shared) = (Arc::clone(self), Arc::clone(shared));
         let place = lane.enter();
+        let call = match Call::read(&message, &shared.namespace) {
+            Ok(call) => call,
+            Err(why) => {
+                tracing::error!(subject = %message.subject, "a message is no call: {why}");
+                // Nobody will ever understand it.
+                tokio::spawn(async move { message.ack_with(AckKind::Term).await });
+                return;
+            }
+        };
+        let known = shared.board.queueing(&call.call.function);
+        let asked = known.as_ref().or(call.asked.as_ref());
+        let most = asked.and_then(|asked| asked.concurrency);
+        lane.share.lock().limit = Some(most.map_or(self.limit, |n| n as usize));
         tokio::spawn(async move {
-            let call = match Call::read(&message, &shared.namespace) {
-                Ok(call) => call,
-                Err(why) => {
-                    tracing::error!(subject = %message.subject, "a message is no call: {why}");
-                    // Nobody will ever understand it.
-                    let _ = message.ack_with(AckKind::Term).await;
-                    return;
-                }
-            };
             let Some(claim) = Claim::new(&shared, call, message, place).await else {
                 return;
             };
@@ -257,7 +265,10 @@ impl Lane {
         while !lanes.is_stopping() {
             let room = {
                 let share = self.share.lock();
-                share.window.room(share.limit).saturating_sub(share.running)
+                share
+                    .window
+                    .room(share.limit.unwrap_or(1))
+                    .saturating_sub(share.running)
             };
             if room > 0 {
                 return Some(room);
@@ -293,14 +304,16 @@ async fn consumer(shared: &Shared, token: &str) -> Result<Consumer<pull::Config>
         inactive_threshold: FORGOTTEN,
         ..pull::Config::default()
     };
-    shared.streams.calls.create_consumer(config).await.map_err(failed)
+    shared
+        .streams
+        .calls
+        .create_consumer(config)
+        .await
+        .map_err(failed)
 }
 
 /// What is there now.
-async fn fetch(
-    consumer: &Consumer<pull::Config>,
-    most: usize,
-) -> Result<Vec<Message>, QueueError> {
+async fn fetch(consumer: &Consumer<pull::Config>, most: usize) -> Result<Vec<Message>, QueueError> {
     let batch = consumer.fetch().max_messages(most).messages().await;
     let mut batch = batch.map_err(failed)?;
     let mut messages = Vec::new();

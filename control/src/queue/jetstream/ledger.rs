@@ -7,8 +7,8 @@ use async_nats::HeaderMap;
 use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_TTL};
 use serde::{Deserialize, Serialize};
 
-use super::streams::{Streams, Unpublished, last};
 use super::store::Shared;
+use super::streams::{Streams, Unpublished, last};
 use crate::queue::QueueError;
 use crate::queue::job::{Call, CallbackStanding, Job, JobId, Millis, State};
 
@@ -70,10 +70,7 @@ impl Record {
 
     /// Whether its call is not to be run any more.
     pub(super) const fn is_over(&self) -> bool {
-        matches!(
-            self.job.state,
-            State::Done | State::Dead | State::Cancelled
-        )
+        matches!(self.job.state, State::Done | State::Dead | State::Cancelled)
     }
 
     /// Ended by a client.
@@ -106,7 +103,14 @@ impl Shared {
         revision: u64,
         keep: Option<Duration>,
     ) -> Result<Change, QueueError> {
-        put(&self.streams, self.names.job(record.job.id), record, revision, keep).await
+        put(
+            &self.streams,
+            self.names.job(record.job.id),
+            record,
+            revision,
+            keep,
+        )
+        .await
     }
 
     /// How long the record of a call that is over is kept: dead ones until they are purged.

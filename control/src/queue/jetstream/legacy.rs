@@ -65,7 +65,9 @@ pub(super) fn read(
         return Err(format!("{name:?} is no function's name"));
     }
     let body = message.body.unwrap_or_default();
-    let body = STANDARD.decode(body).map_err(|error| format!("its body: {error}"))?;
+    let body = STANDARD
+        .decode(body)
+        .map_err(|error| format!("its body: {error}"))?;
     let mut headers = HeaderMap::new();
     for (name, values) in message.header.unwrap_or_default() {
         let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else {
@@ -76,7 +78,9 @@ pub(super) fn read(
             headers.append(name.clone(), value);
         });
     }
-    let call_id = headers.get("x-call-id").and_then(|value| value.to_str().ok());
+    let call_id = headers
+        .get("x-call-id")
+        .and_then(|value| value.to_str().ok());
     let call = Call {
         id,
         function,
@@ -141,7 +145,12 @@ mod tests {
 
     fn read_text(text: &str) -> Result<(Call, Vec<u8>), String> {
         let namespace = Namespace::parse("openfaas-fn").unwrap();
-        read(text.as_bytes(), JobId::from_bytes([1; 16]), Millis(7), &namespace)
+        read(
+            text.as_bytes(),
+            JobId::from_bytes([1; 16]),
+            Millis(7),
+            &namespace,
+        )
     }
 
     #[test]

@@ -45,7 +45,11 @@ impl Shared {
             functions: functions.collect(),
             dead: dead.state.messages,
             callbacks: callbacks.state.messages,
-            oldest_seconds: if is_empty { 0.0 } else { age.max(0) as f64 / 1_000.0 },
+            oldest_seconds: if is_empty {
+                0.0
+            } else {
+                age.max(0) as f64 / 1_000.0
+            },
         };
         Ok(())
     }
@@ -54,7 +58,14 @@ impl Shared {
     /// and may have fewer though there are more.
     pub(super) async fn list(&self, filter: Filter) -> Result<Page, QueueError> {
         let from = after(&filter);
-        let found = scan(&self.streams.jobs, self.names.jobs(), from, LOOKED_AT, false).await?;
+        let found = scan(
+            &self.streams.jobs,
+            self.names.jobs(),
+            from,
+            LOOKED_AT,
+            false,
+        )
+        .await?;
         let (looked_at, mut seen) = (found.len(), 0);
         let mut page = Page::default();
         for stored in found {
@@ -62,7 +73,8 @@ impl Shared {
             page.next = Some(place(State::Queued, stored.seq));
             let record: Option<Record> = serde_json::from_slice(&stored.body).ok();
             // A record that is not to be understood is in no list.
-            page.jobs.extend(record.map(|r| r.job).filter(|job| matches(job, &filter)));
+            page.jobs
+                .extend(record.map(|r| r.job).filter(|job| matches(job, &filter)));
             if page.jobs.len() == filter.limit {
                 break;
             }

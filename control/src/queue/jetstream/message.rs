@@ -113,7 +113,9 @@ pub(super) fn read_letter(headers: &HeaderMap, tried: u32, bytes: u64) -> Result
 pub(super) fn wire_bytes(headers: &HeaderMap) -> usize {
     let lines = headers.iter().flat_map(|(name, values)| {
         let name: &str = name.as_ref();
-        values.iter().map(move |value| name.len() + value.as_str().len() + ": \r\n".len())
+        values
+            .iter()
+            .map(move |value| name.len() + value.as_str().len() + ": \r\n".len())
     });
     "NATS/1.0\r\n\r\n".len() + lines.sum::<usize>()
 }
@@ -137,12 +139,14 @@ impl<'a> Read<'a> {
     }
 
     fn must(&self, name: &'static str) -> Result<&'a str, String> {
-        self.maybe(name).ok_or_else(|| format!("it has no header {name}"))
+        self.maybe(name)
+            .ok_or_else(|| format!("it has no header {name}"))
     }
 
     fn number<T: std::str::FromStr>(&self, name: &'static str) -> Result<T, String> {
         let text = self.must(name)?;
-        text.parse().map_err(|_| format!("{name} is no number: {text:?}"))
+        text.parse()
+            .map_err(|_| format!("{name} is no number: {text:?}"))
     }
 
     fn fields(&self) -> Vec<u8> {

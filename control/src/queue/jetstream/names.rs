@@ -147,7 +147,10 @@ mod tests {
         let names = Names::new("c");
         let id = JobId::from_bytes([1; 16]);
         assert_eq!(names.dead("a.b", id), format!("ringway.c.dead.a=b.{id}"));
-        assert_eq!(names.dead_ones(None, Some(id)), format!("ringway.c.dead.*.{id}"));
+        assert_eq!(
+            names.dead_ones(None, Some(id)),
+            format!("ringway.c.dead.*.{id}")
+        );
         assert_eq!(names.dead_ones(Some("a.b"), None), "ringway.c.dead.a=b.*");
     }
 }

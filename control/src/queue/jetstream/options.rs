@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, Event};
@@ -55,16 +56,22 @@ pub struct NatsTls {
     pub pair: Option<(PathBuf, PathBuf)>,
 }
 
-/// What was last heard of the connection, for those who ask why there is none.
-pub(super) type LastWord = Arc<Mutex<String>>;
+/// What was heard of the connection.
+#[derive(Default)]
+pub(super) struct Heard {
+    /// The last word, for those who ask why there is none.
+    pub(super) last: Mutex<String>,
+    /// Connections so far: what was asked on one of them is not answered on the next.
+    pub(super) connections: AtomicU64,
+}
 
 impl NatsOptions {
     /// Begins to connect; goes on trying for as long as the client lives.
     ///
     /// # Errors
     /// A file cannot be read.
-    pub(super) async fn connect(&self, last: &LastWord) -> Result<Client, String> {
-        let heard = Arc::clone(last);
+    pub(super) async fn connect(&self, heard: &Arc<Heard>) -> Result<Client, String> {
+        let heard = Arc::clone(heard);
         let mut options = ConnectOptions::new()
             .name(concat!("ringway/", env!("CARGO_PKG_VERSION")))
             .retry_on_initial_connect()
@@ -110,17 +117,18 @@ impl NatsOptions {
     }
 }
 
-fn note(last: &LastWord, event: &Event) {
+fn note(heard: &Heard, event: &Event) {
     match event {
         Event::Connected => {
-            last.lock().clear();
+            heard.connections.fetch_add(1, Ordering::Relaxed);
+            heard.last.lock().clear();
             tracing::info!("connected to NATS");
         }
         Event::Disconnected => tracing::warn!("the connection to NATS ended; it is tried again"),
         Event::SlowConsumer(_) => tracing::warn!("NATS: {event}"),
         other => {
             let text = other.to_string();
-            let mut last = last.lock();
+            let mut last = heard.last.lock();
             // The same word once, however often it is tried.
             if *last != text {
                 tracing::warn!("NATS: {text}");
@@ -160,7 +168,7 @@ mod tests {
             replicas: 1,
             ack_wait: Duration::from_secs(30),
         };
-        let last = LastWord::default();
+        let last = Arc::<Heard>::default();
         let error = options.connect(&last).await.unwrap_err();
         assert!(error.contains("/nowhere/token"), "{error}");
         options.login = NatsLogin::Nobody;

@@ -52,8 +52,12 @@ impl JetStream {
             let batch = consumer.batch().max_messages(1).expires(LONG);
             let mut batch = batch.messages().await.map_err(failed)?;
             let until = time::Instant::now() + LONG + LONG;
+            let connections = self.shared.connections();
             while time::Instant::now() < until && !stopping.load(Ordering::Relaxed) {
                 let Ok(next) = time::timeout(LOOK, batch.next()).await else {
+                    if self.shared.connections() != connections {
+                        return Err(failed("there is a new connection"));
+                    }
                     continue;
                 };
                 if let Some(message) = next.transpose().map_err(failed)? {

@@ -1,6 +1,7 @@
 //! The queue in JetStream as its callers see it.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use super::lanes::Lanes;
 use super::ledger::{Change, Record};
 use super::message;
 use super::names::{Names, token};
-use super::options::{LastWord, NatsOptions, REQUEST_TIMEOUT};
+use super::options::{Heard, NatsOptions, REQUEST_TIMEOUT};
 use super::streams::{Streams, Unpublished, failed, last};
 use crate::name::Namespace;
 use crate::publish::Board;
@@ -50,7 +51,7 @@ pub(super) struct Shared {
     pub(super) depths: Mutex<Depths>,
     /// Whether the streams are there, or why not.
     state: RwLock<Result<(), String>>,
-    last: LastWord,
+    heard: Arc<Heard>,
     /// Lanes that workers were told of, and when.
     told: Mutex<HashMap<String, Instant>>,
 }
@@ -66,8 +67,8 @@ impl JetStream {
         namespace: Namespace,
         board: Arc<Board>,
     ) -> Result<Self, String> {
-        let last = LastWord::default();
-        let client = options.connect(&last).await?;
+        let heard = Arc::default();
+        let client = options.connect(&heard).await?;
         let context = async_nats::jetstream::ContextBuilder::new()
             .timeout(REQUEST_TIMEOUT)
             .backpressure_on_inflight(true)
@@ -86,7 +87,7 @@ impl JetStream {
             lanes: OnceLock::new(),
             depths: Mutex::default(),
             state: RwLock::new(Err("the streams are being looked for".to_owned())),
-            last,
+            heard,
             told: Mutex::default(),
         };
         let queue = Self {
@@ -124,7 +125,7 @@ impl JetStream {
     pub(in crate::queue) fn ready(&self) -> Result<(), QueueError> {
         let shared = &self.shared;
         if !shared.is_connected() {
-            let (place, last) = (shared.options.place(), shared.last.lock());
+            let (place, last) = (shared.options.place(), shared.heard.last.lock());
             let why = match last.as_str() {
                 "" => format!("NATS at {place} is not reached"),
                 last => format!("NATS at {place} is not reached: {last}"),
@@ -152,9 +153,16 @@ impl Shared {
         self.client.connection_state() == Connection::Connected
     }
 
+    /// Connections so far: a question that was asked on another one is asked again.
+    pub(super) fn connections(&self) -> u64 {
+        self.heard.connections.load(Ordering::Relaxed)
+    }
+
     async fn prepare(&self) {
         let replicas = self.options.replicas;
-        let prepared = self.streams.prepare(&self.names, replicas, self.limits.keep);
+        let prepared = self
+            .streams
+            .prepare(&self.names, replicas, self.limits.keep);
         let prepared = prepared.await;
         let mut state = self.state.write();
         if *state != prepared {
@@ -185,7 +193,9 @@ impl Shared {
         }
         let size = bytes.len() as u64;
         let lane = token(&call.function);
-        let published = self.streams.publish(self.names.lane(&lane), headers, bytes.freeze());
+        let published = self
+            .streams
+            .publish(self.names.lane(&lane), headers, bytes.freeze());
         let number = match published.await {
             Ok(number) => number,
             Err(Unpublished::TooLarge) => return Err(QueueError::TooLarge(limit)),

@@ -59,7 +59,9 @@ impl Streams {
         let client = self.context.client();
         if !client.is_server_compatible(2, 11, 0) {
             let version = client.server_info().version;
-            return Err(format!("nats-server 2.11 or newer is needed; this is {version}"));
+            return Err(format!(
+                "nats-server 2.11 or newer is needed; this is {version}"
+            ));
         }
         for config in configs(names, replicas, keep) {
             let name = config.name.clone();

@@ -30,7 +30,11 @@ pub(super) struct Read {
 ///
 /// # Errors
 /// It was cut, or could not be kept; the text says which.
-pub(super) async fn read(mut body: Incoming, keep: Keep, claim: &mut Claim) -> Result<Read, String> {
+pub(super) async fn read(
+    mut body: Incoming,
+    keep: Keep,
+    claim: &mut Claim,
+) -> Result<Read, String> {
     let most = match keep {
         Keep::First(most) => most,
         Keep::Nothing | Keep::Glance => 0,
