@@ -52,6 +52,8 @@ impl Nats {
             .args(&self.arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            .arg("--log")
+            .arg(self.log_path())
             .stderr(Stdio::null())
             .spawn();
         let child = child.unwrap_or_else(|error| {
@@ -63,8 +65,24 @@ impl Nats {
         self.child = Some(child);
         let what = format!("nats-server at {}", self.address);
         eventually(&what, Duration::from_secs(20), || {
+            let ended = self.child.as_mut().and_then(|child| child.try_wait().ok()?);
+            assert!(
+                ended.is_none(),
+                "nats-server ended; its log:\n{}",
+                self.log()
+            );
             TcpStream::connect(self.address).ok().map(|_| ())
         });
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.store.path().join("log")
+    }
+
+    /// Its log so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 
     /// Kills it as `kill -9` does, and waits.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use super::claim::Call;
 use super::ledger::{Change, Record};
 use super::message;
-use super::names::token;
+use super::names::lane_of;
 use super::store::Shared;
 use super::streams::{Stored, failed, scan};
 use crate::queue::QueueError;
@@ -60,7 +60,7 @@ impl Shared {
         let asked = self.board.queueing(&call.function).or(asked);
         let mut headers = message::call(&call, asked.as_ref());
         headers.insert(NATS_MESSAGE_ID, format!("{}.{}.again", call.id, stored.seq));
-        let lane = token(&call.function);
+        let lane = lane_of(&call.function, asked.is_some());
         let body = Bytes::clone(&stored.body);
         self.streams
             .publish(self.names.lane(&lane), headers, body)

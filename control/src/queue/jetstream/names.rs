@@ -99,26 +99,33 @@ impl Names {
     }
 }
 
-/// The lane of a function: its full name without dots, which mean something in subjects.
-pub(super) fn token(function: &str) -> Token {
-    if function.len() > TOKEN_BYTES_MAX {
-        return LONG.to_owned();
+/// The lane of a function's calls: its full name without dots, which mean something in subjects.
+/// Names that nobody knows share one, because there is no end to them.
+pub(super) fn lane_of(function: &str, is_known: bool) -> Token {
+    if is_known && function.len() <= TOKEN_BYTES_MAX {
+        token(function)
+    } else {
+        SHARED.to_owned()
     }
+}
+
+/// A function's name as one token.
+pub(super) fn token(function: &str) -> Token {
     function.replace('.', "=")
 }
 
 /// The function of a lane; `None` when it has those of several.
 pub(super) fn function(token: &str) -> Option<String> {
     match token {
-        PLAIN | LONG => None,
+        PLAIN | SHARED => None,
         token => Some(token.replace('=', ".")),
     }
 }
 
 /// The lane of messages that publishers of OpenFaaS wrote.
 pub(super) const PLAIN: &str = "=plain";
-/// The lane of functions whose names are too long for one of their own.
-const LONG: &str = "=long";
+/// The lane of functions that nobody knows, or whose names are too long for one of their own.
+const SHARED: &str = "=shared";
 /// The name of a consumer has 255 bytes at most.
 const TOKEN_BYTES_MAX: usize = 200;
 
@@ -139,7 +146,11 @@ mod tests {
         let plain = names.token("faas-request").unwrap();
         assert_eq!(names.lane(&plain), "faas-request");
         assert_eq!(names.token("faas-requests.a"), None);
-        assert_eq!(super::function(&token(&"x".repeat(300))), None);
+        for shared in [lane_of(&"x".repeat(300), true), lane_of("a.b", false)] {
+            assert_eq!(super::function(&shared), None);
+            assert_eq!(names.token(&names.lane(&shared)), Some(shared));
+        }
+        assert_eq!(lane_of("a.b", true), "a=b");
     }
 
     #[test]

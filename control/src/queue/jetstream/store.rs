@@ -18,7 +18,7 @@ use super::active::Active;
 use super::lanes::Lanes;
 use super::ledger::{Change, Record};
 use super::message;
-use super::names::{Names, token};
+use super::names::{Names, lane_of, token};
 use super::options::{Heard, NatsOptions, REQUEST_TIMEOUT};
 use super::streams::{Streams, Unpublished, failed, last};
 use crate::name::Namespace;
@@ -192,7 +192,7 @@ impl Shared {
             bytes.extend_from_slice(&piece);
         }
         let size = bytes.len() as u64;
-        let lane = token(&call.function);
+        let lane = lane_of(&call.function, asked.is_some());
         let published = self
             .streams
             .publish(self.names.lane(&lane), headers, bytes.freeze());
