@@ -21,7 +21,8 @@ pub(super) enum Backend {
 /// A call that is one attempt's alone; what is not settled is run again.
 pub(super) enum Claim {
     Embedded(embedded::Claim),
-    JetStream(jetstream::Claim),
+    /// Larger by far than the other.
+    JetStream(Box<jetstream::Claim>),
 }
 
 impl Backend {

@@ -61,23 +61,17 @@ fn channel(text: &str) -> Result<String, String> {
 fn login<F: Fn(Key) -> Option<Given>>(read: &Reader<F>) -> Result<NatsLogin, SettingError> {
     let path = |key| read.get(key).map(|given| PathBuf::from(given.text));
     let user = read.get(Key::NatsUser);
-    let password = path(Key::NatsPasswordFile);
+    let password = read.get(Key::NatsPasswordFile);
     let both = "user and password must be given together: RINGWAY_NATS_USER and \
                 RINGWAY_NATS_PASSWORD_FILE";
     let pair = match (user, password) {
         (Some(user), Some(password)) => Some(NatsLogin::Password {
             user: user.text,
-            file: password,
+            file: password.text.into(),
         }),
         (None, None) => None,
         (Some(given), None) => return Err(invalid(&given, both)),
-        (None, Some(_)) => {
-            let given = read.get(Key::NatsPasswordFile).unwrap_or(Given {
-                name: Key::NatsPasswordFile.to_string(),
-                text: String::new(),
-            });
-            return Err(invalid(&given, both));
-        }
+        (None, Some(given)) => return Err(invalid(&given, both)),
     };
     let ways = [
         (Key::NatsUser, pair),

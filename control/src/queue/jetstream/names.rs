@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(names.lane(&plain), "faas-request");
         assert_eq!(names.token("faas-requests.a"), None);
         for shared in [lane_of(&"x".repeat(300), true), lane_of("a.b", false)] {
-            assert_eq!(super::function(&shared), None);
+            assert_eq!(function(&shared), None);
             assert_eq!(names.token(&names.lane(&shared)), Some(shared));
         }
         assert_eq!(lane_of("a.b", true), "a=b");

@@ -66,7 +66,7 @@ impl Worker {
                 while !self.is_stopping() {
                     // Looks up now and then, to hear of the end.
                     if let Ok(Some(claim)) = time::timeout(LOOK, claims.recv()).await {
-                        tokio::spawn(Arc::clone(&self).attempt(Claim::JetStream(claim)));
+                        tokio::spawn(Arc::clone(&self).attempt(Claim::JetStream(Box::new(claim))));
                     }
                 }
             }
