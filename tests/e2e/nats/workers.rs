@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use ringway_tests::server::Vice;
-use ringway_tests::{QueueWorker, eventually};
+use ringway_tests::server::{Answer, Vice};
+use ringway_tests::{Gateway, QueueWorker, eventually};
 
 use crate::async_calls::stage::{QUICK, Stage};
 
@@ -16,11 +16,9 @@ const APART: [(&str, &str); 2] = [
 fn the_gateway_leaves_calls_to_them() {
     let stage = Stage::on_nats(&APART, &QUICK);
     let id = stage.enqueue("/async-function/one", &[("X-Call-Id", "c")], b"x");
-    stage.provider.script_times(
-        "/function/one",
-        1,
-        Vice::Answer(ringway_tests::server::Answer::status(500)),
-    );
+    stage
+        .provider
+        .script_times("/function/one", 1, Vice::Answer(Answer::status(500)));
     stage.gateway.await_metric(
         "ringway_async_pending{function_name=\"one.openfaas-fn\"}",
         1.0,
@@ -36,6 +34,50 @@ fn the_gateway_leaves_calls_to_them() {
     let series = "ringway_async_processed_total{function_name=\"one.openfaas-fn\",code=\"200\"} 1";
     assert!(page.contains(series), "{page}");
     assert_eq!(worker.terminate(), Some(0));
+}
+
+#[test]
+fn two_gateways_share_one_queue() {
+    let stage = Stage::on_nats(&APART, &[("com.openfaas.retry.attempts", "1")]);
+    let place = stage.nats.as_ref().unwrap().settings();
+    let settings: Vec<(&str, &str)> = place
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let other = Gateway::behind(&stage.provider, &settings);
+    stage
+        .provider
+        .script("/function/one", Vice::Answer(Answer::text(500, "broken")));
+    let headers = [("X-Store-Result", "true")];
+    let id = stage.enqueue("/async-function/one", &headers, b"body");
+    stage.await_state(&id, "dead");
+    let target = format!("/async-function/{id}");
+    let dead = "/system/async-calls?state=dead";
+    for gateway in [&stage.gateway, &other] {
+        assert!(
+            gateway
+                .call("GET", &target, b"")
+                .text()
+                .contains("\"dead\"")
+        );
+        assert!(gateway.call("GET", dead, b"").text().contains(&id));
+        let result = gateway.call("GET", &format!("{target}/result"), b"");
+        assert_eq!((result.status, result.text().as_str()), (200, "broken"));
+    }
+    // What runs in one of them is replayed and cut by way of the other.
+    stage.provider.script("/function/one", Vice::Hold);
+    let replay = format!("/system/async-calls/{id}/replay");
+    assert_eq!(stage.gateway.call("POST", &replay, b"").status, 202);
+    stage.await_state(&id, "running");
+    assert_eq!(stage.gateway.call("DELETE", &target, b"").status, 202);
+    let inflight = "gateway_function_invocation_inflight{function_name=\"one.openfaas-fn\"}";
+    other.await_metric(inflight, 0.0);
+    assert!(
+        other
+            .call("GET", &target, b"")
+            .text()
+            .contains("\"cancelled\"")
+    );
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use async_nats::header::NATS_MESSAGE_ID;
+use async_nats::HeaderMap;
+use async_nats::header::{NATS_MESSAGE_ID, NATS_MESSAGE_TTL};
 use async_nats::jetstream::message::Acker;
 use async_nats::jetstream::{AckKind, Message};
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use tokio::time;
 
 use super::active::Active;
 use super::lanes::Place;
-use super::ledger::{Change, Entry, Record};
+use super::ledger::{Change, Entry, Record, seconds};
 use super::legacy;
 use super::message::{self, JOB_ID};
 use super::store::{Shared, pieces};
@@ -247,6 +248,8 @@ impl Claim {
                         self.finish().await;
                         return Ok(());
                     }
+                    // Written by this attempt, and only the word of it was lost.
+                    Some(found) if found.record == record => break,
                     Some(found) => entry = found,
                     None => entry.revision = 0,
                 },
@@ -273,10 +276,11 @@ impl Claim {
             shared.bury(call, mark).await?;
         }
         if call.call.store
-            && let Some((kept, body)) = kept
+            && let Some((_, body)) = kept
         {
-            let mut headers = message::kept(kept);
+            let mut headers = HeaderMap::new();
             headers.insert(NATS_MESSAGE_ID, format!("{mark}.result"));
+            headers.insert(NATS_MESSAGE_TTL, seconds(shared.limits.keep));
             let subject = shared.names.result(call.call.id);
             shared
                 .streams

@@ -8,7 +8,7 @@ use super::ledger::{Change, Record};
 use super::message;
 use super::names::lane_of;
 use super::store::Shared;
-use super::streams::{Stored, failed, scan};
+use super::streams::{Stored, Unpublished, failed, scan};
 use crate::queue::QueueError;
 use crate::queue::front::Which;
 
@@ -18,10 +18,18 @@ impl Shared {
         let mut headers = message::call(&call.call, call.asked.as_ref());
         headers.insert(NATS_MESSAGE_ID, format!("{mark}.dead"));
         let subject = self.names.dead(&call.call.function, call.call.id);
-        self.streams
+        let buried = self
+            .streams
             .publish(subject, headers, call.body.clone())
-            .await?;
-        Ok(())
+            .await;
+        match buried {
+            // A message of another publisher, that has grown by being written anew.
+            Err(Unpublished::TooLarge) => {
+                tracing::error!(job_id = %call.call.id, "a dead letter is too large to be kept");
+                Ok(())
+            }
+            other => Ok(other.map(|_| ())?),
+        }
     }
 
     /// Queues dead calls again, with all their attempts; how many.

@@ -122,6 +122,11 @@ impl Shared {
     }
 }
 
+/// A time to live: whole seconds, at least one.
+pub(super) fn seconds(keep: Duration) -> String {
+    keep.as_secs().max(1).to_string()
+}
+
 async fn put(
     streams: &Streams,
     subject: String,
@@ -133,8 +138,7 @@ async fn put(
     let mut headers = HeaderMap::new();
     headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, revision.to_string());
     if let Some(keep) = keep {
-        // Whole seconds, at least one.
-        headers.insert(NATS_MESSAGE_TTL, keep.as_secs().max(1).to_string());
+        headers.insert(NATS_MESSAGE_TTL, seconds(keep));
     }
     match streams.publish(subject, headers, text.into()).await {
         Ok(number) => Ok(Change::Written(number)),

@@ -8,8 +8,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
+use crate::name::parse_full;
 use crate::queue::Queueing;
-use crate::queue::attempt::Kept;
+use crate::queue::headers::{lines, map};
 use crate::queue::job::{Call, JobId, Millis};
 use crate::queue::letter::Letter;
 
@@ -43,9 +44,13 @@ pub(super) fn call(call: &Call, asked: Option<&Queueing>) -> HeaderMap {
 /// The header that is missing or is none.
 pub(super) fn read_call(headers: &HeaderMap) -> Result<(Call, Option<Queueing>), String> {
     let read = Read(headers);
+    let function = read.must(FUNCTION)?;
+    if parse_full(function).is_none() {
+        return Err(format!("{FUNCTION} is no function: {function:?}"));
+    }
     let call = Call {
         id: JobId::parse(read.must(JOB_ID)?).ok_or_else(|| format!("{JOB_ID} is no job id"))?,
-        function: read.must(FUNCTION)?.to_owned(),
+        function: function.to_owned(),
         name: read.must(NAME)?.to_owned(),
         call_id: read.or_empty(CALL_ID).to_owned(),
         target: read.or_empty(TARGET).to_owned(),
@@ -56,14 +61,6 @@ pub(super) fn read_call(headers: &HeaderMap) -> Result<(Call, Option<Queueing>),
     };
     let asked = read.maybe(ASKED).and_then(|t| serde_json::from_str(t).ok());
     Ok((call, asked.map(|asked: Asked| asked.into())))
-}
-
-/// The headers of a kept reply.
-pub(super) fn kept(kept: &Kept) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    put(&mut headers, STATUS, &kept.status.to_string());
-    put(&mut headers, FIELDS, &STANDARD.encode(&kept.headers));
-    headers
 }
 
 /// The headers of a reply to be delivered.
@@ -150,7 +147,9 @@ impl<'a> Read<'a> {
     }
 
     fn fields(&self) -> Vec<u8> {
-        STANDARD.decode(self.or_empty(FIELDS)).unwrap_or_default()
+        let bytes = STANDARD.decode(self.or_empty(FIELDS)).unwrap_or_default();
+        // Whoever may publish may write anything there: none of it is about a connection.
+        lines(&map(&bytes))
     }
 }
 
@@ -266,6 +265,16 @@ mod tests {
     fn what_is_missing_is_named_and_what_cannot_be_sent_is_left_out() {
         let error = read_call(&HeaderMap::new()).unwrap_err();
         assert!(error.contains(JOB_ID), "{error}");
+        for (name, value) in [
+            (FUNCTION, "../system.fn/x"),
+            (JOB_ID, "7"),
+            (QUEUED_AT, "soon"),
+        ] {
+            let mut headers = call(&some(), None);
+            put(&mut headers, name, value);
+            let error = read_call(&headers).unwrap_err();
+            assert!(error.contains(name), "{error}");
+        }
         let mut odd = some();
         odd.call_id = "a\r\nb: c".into();
         assert_eq!(read_call(&call(&odd, None)).unwrap().0.call_id, "");

@@ -160,10 +160,7 @@ impl Shared {
 
     async fn prepare(&self) {
         let replicas = self.options.replicas;
-        let prepared = self
-            .streams
-            .prepare(&self.names, replicas, self.limits.keep);
-        let prepared = prepared.await;
+        let prepared = self.streams.prepare(&self.names, replicas).await;
         let mut state = self.state.write();
         if *state != prepared {
             match &prepared {
@@ -213,7 +210,7 @@ impl Shared {
     /// What a body may have beside its headers.
     fn body_bytes_max(&self, headers: &HeaderMap) -> u64 {
         let room = self.client.max_payload();
-        let room = room.saturating_sub(message::wire_bytes(headers)) as u64;
+        let room = room.saturating_sub(message::wire_bytes(headers) + SLACK) as u64;
         room.min(self.limits.body_bytes_max)
     }
 
@@ -339,4 +336,6 @@ const WATCH: Duration = Duration::from_secs(2);
 const TELL_AGAIN: Duration = Duration::from_secs(10);
 /// Lanes remembered; more are told of again.
 const TOLD_MAX: usize = 10_000;
+/// What the headers of a dead letter may have more than those of its call.
+const SLACK: usize = 256;
 const LAST_WORDS: Duration = Duration::from_secs(1);

@@ -50,12 +50,7 @@ impl Streams {
     }
 
     /// Makes what is missing.
-    pub(super) async fn prepare(
-        &self,
-        names: &Names,
-        replicas: usize,
-        keep: Duration,
-    ) -> Result<(), String> {
+    pub(super) async fn prepare(&self, names: &Names, replicas: usize) -> Result<(), String> {
         let client = self.context.client();
         if !client.is_server_compatible(2, 11, 0) {
             let version = client.server_info().version;
@@ -63,7 +58,7 @@ impl Streams {
                 "nats-server 2.11 or newer is needed; this is {version}"
             ));
         }
-        for config in configs(names, replicas, keep) {
+        for config in configs(names, replicas) {
             let name = config.name.clone();
             let made = self.context.get_or_create_stream(config).await;
             made.map_err(|error| format!("the stream {name}: {error}"))?;
@@ -192,7 +187,7 @@ pub(super) fn failed(error: impl std::fmt::Display) -> QueueError {
     QueueError::Failed(format!("NATS: {error}"))
 }
 
-fn configs(names: &Names, replicas: usize, keep: Duration) -> [Config; 5] {
+fn configs(names: &Names, replicas: usize) -> [Config; 5] {
     let of = |kind: &str, subjects: Vec<String>| Config {
         name: names.stream(kind),
         subjects,
@@ -220,8 +215,7 @@ fn configs(names: &Names, replicas: usize, keep: Duration) -> [Config; 5] {
         Config {
             max_messages_per_subject: 1,
             max_bytes: RESULT_BYTES_MAX,
-            max_age: keep,
-            duplicate_window: DUPLICATES.min(keep),
+            allow_message_ttl: true,
             discard: DiscardPolicy::Old,
             ..of(RESULTS, vec![names.results()])
         },
