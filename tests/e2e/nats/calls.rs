@@ -139,6 +139,18 @@ fn no_function_waits_behind_the_backlog_of_another() {
 }
 
 #[test]
+fn functions_that_nobody_knows_share_a_lane() {
+    let stage = Stage::on_nats(&[("RINGWAY_ASYNC_ACCEPT_UNKNOWN", "true")], &QUICK);
+    for name in ["nobody", "nobody-else"] {
+        let id = stage.enqueue(&format!("/async-function/{name}"), &[], b"x");
+        let job = stage.await_state(&id, "waiting");
+        assert_eq!(job["function"], format!("{name}.openfaas-fn"));
+    }
+    let pending = "ringway_async_pending{function_name=\"unknown\"}";
+    stage.gateway.await_metric(pending, 2.0);
+}
+
+#[test]
 fn a_result_that_was_to_be_stored_can_be_fetched() {
     let stage = Stage::on_nats(&[("RINGWAY_ASYNC_REPLY_MAX", "600000")], &[]);
     let body: Vec<u8> = (0..700_000_u32).map(|i| (i % 253) as u8).collect();

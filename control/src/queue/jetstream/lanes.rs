@@ -17,8 +17,9 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time;
 
 use super::claim::{Call, Claim};
+use super::options::unless_anew;
 use super::store::{JetStream, Shared};
-use super::streams::failed;
+use super::streams::{ANEW, failed};
 use crate::queue::QueueError;
 use crate::queue::window::Window;
 use crate::queue::worker::Rules;
@@ -166,7 +167,9 @@ impl Lanes {
                 break;
             };
             let mut permits = self.permits(room).await;
-            let messages = time::timeout(FETCH_WAIT, fetch(&consumer, permits.len())).await;
+            let fetched = time::timeout(FETCH_WAIT, fetch(&consumer, permits.len()));
+            let fetched = shared.heard.unless_anew(fetched).await;
+            let messages = fetched.ok_or_else(|| failed(ANEW))?;
             let messages = messages.unwrap_or_else(|_| Err(failed("no answer in time")))?;
             if messages.is_empty() {
                 // Those who have calls shall have the places.
@@ -205,17 +208,15 @@ impl Lanes {
         shared: &Shared,
         consumer: &Consumer<pull::Config>,
     ) -> Result<Option<Message>, QueueError> {
-        let connections = shared.connections();
+        let mut changes = shared.heard.changes();
         let batch = consumer.batch().max_messages(1).expires(LONG);
         let mut batch = batch.messages().await.map_err(failed)?;
         let until = Instant::now() + LONG + FETCH_WAIT;
         while Instant::now() < until && !self.is_stopping() {
             // Looks up now and then, to hear of the end.
-            if let Ok(next) = time::timeout(LOOK, batch.next()).await {
+            let next = unless_anew(&mut changes, time::timeout(LOOK, batch.next())).await;
+            if let Ok(next) = next.ok_or_else(|| failed(ANEW))? {
                 return next.transpose().map_err(failed);
-            }
-            if shared.connections() != connections {
-                return Err(failed("there is a new connection"));
             }
         }
         Ok(None)

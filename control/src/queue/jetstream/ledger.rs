@@ -8,7 +8,7 @@ use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_TTL};
 use serde::{Deserialize, Serialize};
 
 use super::store::Shared;
-use super::streams::{Streams, Unpublished, last};
+use super::streams::{ANEW, Streams, Unpublished, failed, last};
 use crate::queue::QueueError;
 use crate::queue::job::{Call, CallbackStanding, Job, JobId, Millis, State};
 
@@ -84,7 +84,9 @@ impl Record {
 impl Shared {
     /// How a call stands; `None` when nothing is known of it.
     pub(super) async fn entry(&self, id: JobId) -> Result<Option<Entry>, QueueError> {
-        let Some(found) = last(&self.streams.jobs, self.names.job(id)).await? else {
+        let found = last(&self.streams.jobs, self.names.job(id));
+        let found = self.heard.unless_anew(found).await;
+        let Some(found) = found.unwrap_or_else(|| Err(failed(ANEW)))? else {
             return Ok(None);
         };
         let record = serde_json::from_slice(&found.body)

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, Event};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 /// What is to be known of NATS.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,8 +61,33 @@ pub struct NatsTls {
 pub(super) struct Heard {
     /// The last word, for those who ask why there is none.
     pub(super) last: Mutex<String>,
-    /// Connections so far: what was asked on one of them is not answered on the next.
-    pub(super) connections: AtomicU64,
+    /// Connections so far.
+    connections: watch::Sender<u64>,
+}
+
+impl Heard {
+    /// Resolves when there is a new connection, from now on.
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.connections.subscribe()
+    }
+
+    /// The answer to a question; `None` when there is a new connection first.
+    pub(super) async fn unless_anew<T>(&self, answer: impl Future<Output = T>) -> Option<T> {
+        unless_anew(&mut self.changes(), answer).await
+    }
+}
+
+/// The answer to a question; `None` when there is a new connection first: what was asked on one is
+/// not answered on the next.
+pub(super) async fn unless_anew<T>(
+    changes: &mut watch::Receiver<u64>,
+    answer: impl Future<Output = T>,
+) -> Option<T> {
+    tokio::select! {
+        biased;
+        answer = answer => Some(answer),
+        _ = changes.changed() => None,
+    }
 }
 
 impl NatsOptions {
@@ -120,7 +145,7 @@ impl NatsOptions {
 fn note(heard: &Heard, event: &Event) {
     match event {
         Event::Connected => {
-            heard.connections.fetch_add(1, Ordering::Relaxed);
+            heard.connections.send_modify(|count| *count += 1);
             heard.last.lock().clear();
             tracing::info!("connected to NATS");
         }

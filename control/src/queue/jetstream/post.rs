@@ -14,8 +14,9 @@ use tokio::time;
 
 use super::ledger::Change;
 use super::message;
+use super::options::unless_anew;
 use super::store::{JetStream, Shared, pieces};
-use super::streams::failed;
+use super::streams::{ANEW, failed};
 use crate::queue::QueueError;
 use crate::queue::callback::Postman;
 use crate::queue::job::{Delivery, Millis};
@@ -49,15 +50,13 @@ impl JetStream {
             let Ok(turn) = Arc::clone(turns).acquire_owned().await else {
                 return Ok(());
             };
+            let mut changes = self.shared.heard.changes();
             let batch = consumer.batch().max_messages(1).expires(LONG);
             let mut batch = batch.messages().await.map_err(failed)?;
             let until = time::Instant::now() + LONG + LONG;
-            let connections = self.shared.connections();
             while time::Instant::now() < until && !stopping.load(Ordering::Relaxed) {
-                let Ok(next) = time::timeout(LOOK, batch.next()).await else {
-                    if self.shared.connections() != connections {
-                        return Err(failed("there is a new connection"));
-                    }
+                let next = unless_anew(&mut changes, time::timeout(LOOK, batch.next())).await;
+                let Ok(next) = next.ok_or_else(|| failed(ANEW))? else {
                     continue;
                 };
                 if let Some(message) = next.transpose().map_err(failed)? {

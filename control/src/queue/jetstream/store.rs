@@ -1,7 +1,6 @@
 //! The queue in JetStream as its callers see it.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -51,7 +50,7 @@ pub(super) struct Shared {
     pub(super) depths: Mutex<Depths>,
     /// Whether the streams are there, or why not.
     state: RwLock<Result<(), String>>,
-    heard: Arc<Heard>,
+    pub(super) heard: Arc<Heard>,
     /// Lanes that workers were told of, and when.
     told: Mutex<HashMap<String, Instant>>,
 }
@@ -67,14 +66,14 @@ impl JetStream {
         namespace: Namespace,
         board: Arc<Board>,
     ) -> Result<Self, String> {
-        let heard = Arc::default();
+        let heard = Arc::<Heard>::default();
         let client = options.connect(&heard).await?;
         let context = async_nats::jetstream::ContextBuilder::new()
             .timeout(REQUEST_TIMEOUT)
             .backpressure_on_inflight(true)
             .build(client.clone());
         let names = Names::new(&options.channel);
-        let streams = Streams::new(context, &names).await?;
+        let streams = Streams::new(context, &names, &heard).await?;
         let shared = Shared {
             client,
             streams,
@@ -151,11 +150,6 @@ impl JetStream {
 impl Shared {
     pub(super) fn is_connected(&self) -> bool {
         self.client.connection_state() == Connection::Connected
-    }
-
-    /// Connections so far: a question that was asked on another one is asked again.
-    pub(super) fn connections(&self) -> u64 {
-        self.heard.connections.load(Ordering::Relaxed)
     }
 
     async fn prepare(&self) {

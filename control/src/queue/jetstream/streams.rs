@@ -1,6 +1,7 @@
 //! The five streams: made when they are missing, and left as they are when they are not, so that
 //! an operator's own settings stand.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::HeaderMap;
@@ -15,11 +16,12 @@ use futures_util::StreamExt;
 use tokio::time;
 
 use super::names::Names;
-use super::options::REQUEST_TIMEOUT;
+use super::options::{Heard, REQUEST_TIMEOUT};
 use crate::queue::QueueError;
 
 /// Handles of the streams; nothing is asked to have them.
 pub(super) struct Streams {
+    heard: Arc<Heard>,
     pub(super) context: Context,
     /// Calls to be run.
     pub(super) calls: Stream<()>,
@@ -34,7 +36,11 @@ pub(super) struct Streams {
 }
 
 impl Streams {
-    pub(super) async fn new(context: Context, names: &Names) -> Result<Self, String> {
+    pub(super) async fn new(
+        context: Context,
+        names: &Names,
+        heard: &Arc<Heard>,
+    ) -> Result<Self, String> {
         let handle = async |kind| {
             let handle = context.get_stream_no_info(names.stream(kind)).await;
             handle.map_err(|error| error.to_string())
@@ -45,6 +51,7 @@ impl Streams {
             dead: handle(DEAD).await?,
             results: handle(RESULTS).await?,
             callbacks: handle(CALLBACKS).await?,
+            heard: Arc::clone(heard),
             context,
         })
     }
@@ -73,8 +80,12 @@ impl Streams {
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<u64, Unpublished> {
-        let sent = self.context.publish_with_headers(subject, headers, body);
-        let acknowledged = sent.await.map_err(unpublished)?.await;
+        let sent = async {
+            let sent = self.context.publish_with_headers(subject, headers, body);
+            sent.await?.await
+        };
+        let acknowledged = self.heard.unless_anew(sent).await;
+        let acknowledged = acknowledged.ok_or_else(|| Unpublished::Failed(ANEW.to_owned()))?;
         Ok(acknowledged.map_err(unpublished)?.sequence)
     }
 }
@@ -223,6 +234,8 @@ fn configs(names: &Names, replicas: usize) -> [Config; 5] {
     ]
 }
 
+/// Why an answer does not come.
+pub(super) const ANEW: &str = "there is a new connection";
 const CALLS: &str = "calls";
 const JOBS: &str = "jobs";
 const DEAD: &str = "dead";
