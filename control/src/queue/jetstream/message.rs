@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_named_and_what_cannot_be_sent_is_left_out() {
         let error = read_call(&HeaderMap::new()).unwrap_err();
-        assert!(error.contains(JOB_ID), "{error}");
+        assert!(error.contains(FUNCTION), "{error}");
         for (name, value) in [
             (FUNCTION, "../system.fn/x"),
             (JOB_ID, "7"),
