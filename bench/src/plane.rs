@@ -153,6 +153,8 @@ fn config(driver: DriverChoice, fallback: std::path::PathBuf) -> Config {
         access_log: AccessLog::Off,
         half_close: HalfClose::Wait,
         connections_max: None,
+        connections_per_client_max: None,
+        memory: 512 << 20,
         idle_max: ringway_proxy::limits::IDLE_MAX,
         idle_per_endpoint_max: ringway_proxy::limits::IDLE_PER_ENDPOINT_MAX,
         cors: None,

@@ -8,7 +8,7 @@ use clap::{Arg, ArgMatches, Command};
 
 use crate::demo;
 use crate::serve;
-use crate::settings::{Given, Key, Settings, Surroundings, arguments, reference};
+use crate::settings::{Given, Key, Settings, Surroundings, WorkerSettings, arguments, reference};
 use crate::spawner::{self, Place};
 use crate::watchdog;
 
@@ -39,6 +39,10 @@ fn typed() -> ExitCode {
     match name {
         "demo" => demo::run(given, around),
         "reference" => print_reference(),
+        "queue-worker" => match WorkerSettings::resolve(given) {
+            Ok(settings) => serve::run_queue_worker(settings),
+            Err(error) => fail(&error),
+        },
         _ => match Settings::resolve(given, around) {
             Ok(settings) => serve::run(settings),
             Err(error) => fail(&error),
@@ -87,6 +91,16 @@ fn command() -> Command {
             Command::new("serve")
                 .about("Serves; the default without a command")
                 .args(settings()),
+        )
+        .subcommand(
+            Command::new("queue-worker")
+                .about("Runs asynchronous calls that gateways queue in NATS")
+                .args(
+                    Key::ALL
+                        .into_iter()
+                        .filter(|k| WorkerSettings::takes(*k))
+                        .map(argument),
+                ),
         )
         .subcommand(
             Command::new("reference").about("Prints the reference of all settings, as Markdown"),

@@ -1,7 +1,7 @@
 //! An error of the API: a status, a text for the user and one for the log.
 
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::provider::{Invalid, ProviderError};
@@ -17,6 +17,8 @@ pub struct ApiError {
     external: String,
     /// What the log keeps besides.
     internal: Option<String>,
+    /// Seconds after which it may be tried again.
+    retry_after: Option<u32>,
 }
 
 impl ApiError {
@@ -27,6 +29,7 @@ impl ApiError {
             status,
             external: external.into(),
             internal: None,
+            retry_after: None,
         }
     }
 
@@ -64,10 +67,12 @@ impl From<QueueError> for ApiError {
             QueueError::Incomplete => (StatusCode::BAD_REQUEST, None),
             QueueError::Unsupported(_) => (StatusCode::NOT_IMPLEMENTED, None),
         };
+        let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(QUEUE_BACK);
         Self {
             status,
             external,
             internal,
+            retry_after,
         }
     }
 }
@@ -95,6 +100,7 @@ impl From<ProviderError> for ApiError {
             status,
             external,
             internal,
+            retry_after: None,
         }
     }
 }
@@ -112,6 +118,9 @@ impl IntoResponse for ApiError {
         );
         let internal = HeaderName::from_static("x-openfaas-internal");
         headers.insert(internal, HeaderValue::from_static("gateway"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             let realm = HeaderValue::from_static("Basic realm=\"Restricted\"");
             headers.insert(WWW_AUTHENTICATE, realm);
@@ -119,6 +128,9 @@ impl IntoResponse for ApiError {
         response
     }
 }
+
+/// A queue that is away is looked for at least as often.
+const QUEUE_BACK: u32 = 5;
 
 #[cfg(test)]
 mod tests {
@@ -154,6 +166,15 @@ mod tests {
         let error = ApiError::from(failed);
         assert_eq!(error.status().as_u16(), 500);
         assert!(!error.to_string().contains("secret"));
+    }
+
+    #[test]
+    fn a_queue_that_is_away_says_when_to_come_again() {
+        let away = ApiError::from(QueueError::Absent("gone".into())).into_response();
+        assert_eq!(away.status(), 503);
+        assert_eq!(away.headers()[RETRY_AFTER], "5");
+        let large = ApiError::from(QueueError::TooLarge(1)).into_response();
+        assert!(!large.headers().contains_key(RETRY_AFTER));
     }
 
     #[test]

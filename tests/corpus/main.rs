@@ -1,6 +1,7 @@
 //! The fuzz targets' properties over their stored inputs.
 
 #[path = "../fuzz/src/lib.rs"]
+#[expect(unreachable_pub, reason = "it is a library's face there")]
 mod properties;
 
 use std::fs;

@@ -17,6 +17,7 @@ mod idle;
 mod invoke;
 mod lifecycle;
 mod local;
+mod nats;
 mod park;
 mod path_safety;
 mod refusals;

@@ -377,7 +377,7 @@ impl Drop for Gateway {
 
 /// Sends a signal by process id.
 #[expect(unsafe_code, reason = "kill(2) has no safe wrapper in std")]
-fn signal(pid: u32, signal: i32) {
+pub(crate) fn signal(pid: u32, signal: i32) {
     let pid = libc::pid_t::try_from(pid).unwrap_or(0);
     assert!(pid > 1, "never a group, never everyone");
     // SAFETY: no memory is involved.

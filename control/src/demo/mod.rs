@@ -47,6 +47,7 @@ pub(crate) const fn takes(key: Key) -> bool {
             | Key::DirectFunctions
             | Key::DirectFunctionsSuffix
             | Key::DirectPort
+            | Key::NatsAddress
     )
 }
 

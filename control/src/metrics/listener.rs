@@ -63,6 +63,28 @@ pub fn router(facts: Arc<Facts>) -> Router {
         .with_state(facts)
 }
 
+/// The routes of a queue worker: the numbers of the queue, and whether it is there.
+pub fn queue_router(desk: Arc<Desk>) -> Router {
+    Router::new()
+        .route("/metrics", get(queue_metrics))
+        .route("/healthz", get(|| async { "OK" }))
+        .route("/readyz", get(queue_ready))
+        .with_state(desk)
+}
+
+async fn queue_metrics(State(desk): State<Arc<Desk>>) -> Response {
+    let depths = desk.queue().ok().map(|queue| queue.depths());
+    let body = text::render_queue(&desk.tally.counts(), depths.as_ref(), Process::observe());
+    answer(body)
+}
+
+async fn queue_ready(State(desk): State<Arc<Desk>>) -> Response {
+    match desk.queue() {
+        Ok(_) => "OK".into_response(),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
+    }
+}
+
 /// The metrics as Prometheus' text format.
 pub fn page(facts: &Facts) -> Response {
     let queue = facts.desk.queue().ok();
@@ -76,6 +98,10 @@ pub fn page(facts: &Facts) -> Response {
         stuck: facts.stuck.load(Ordering::Relaxed),
         process: Process::observe(),
     });
+    answer(body)
+}
+
+fn answer(body: String) -> Response {
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     ([(CONTENT_TYPE, kind)], body).into_response()
 }

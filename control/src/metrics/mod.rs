@@ -10,4 +10,4 @@ mod shards;
 mod text;
 
 pub use calls::SystemCalls;
-pub use listener::{Facts, page, router};
+pub use listener::{Facts, page, queue_router, router};

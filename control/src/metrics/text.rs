@@ -43,6 +43,14 @@ pub(super) fn render(numbers: &Numbers<'_>) -> String {
     page.text
 }
 
+/// The page of a queue worker.
+pub(super) fn render_queue(counts: &Counts, depths: Option<&Depths>, observed: Process) -> String {
+    let mut page = Page::default();
+    queue(&mut page, counts, depths);
+    process(&mut page, observed);
+    page.text
+}
+
 /// Calls of the API.
 fn calls(page: &mut Page, calls: &[(Key, CodeSnapshot)]) {
     let family = "http_requests_total";

@@ -1,7 +1,6 @@
 //! Where the API finds the queue: there, or absent with the reason, and opened again from time to
 //! time until it is there.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,24 +10,29 @@ use parking_lot::RwLock;
 use tokio::task::spawn_blocking;
 use tokio::time;
 
-use super::callback::{Guard, Pump, Resolver};
+use super::backend::Backend;
+use super::callback::{Guard, Postman, Pump, Resolver};
 use super::embedded::Embedded;
 use super::error::QueueError;
 use super::front::Queue;
+use super::jetstream::{JetStream, NatsOptions};
 use super::limits::Limits;
 use super::tally::Tally;
 use super::worker::{GatewayClient, Rules, Worker};
+use crate::name::Namespace;
 use crate::publish::Board;
 
 /// What a queue needs to do its work.
 #[derive(Clone)]
 pub struct Engine {
-    /// Folder of the gateway's data; `None` when there is none.
-    pub folder: Option<PathBuf>,
+    /// Where it is.
+    pub place: Place,
     /// What it holds at most.
     pub limits: Limits,
     /// How calls are run.
     pub rules: Rules,
+    /// Whether they are run here.
+    pub works: bool,
     /// Where replies may be delivered to.
     pub guard: Guard,
     /// How receivers are found.
@@ -37,13 +41,24 @@ pub struct Engine {
     pub patience: Duration,
     /// What is known of functions.
     pub board: Arc<Board>,
-    /// The gateway's public listener, as this machine reaches it.
-    pub gateway: SocketAddr,
+    /// Namespace of functions named without one.
+    pub namespace: Namespace,
+    /// The gateway's public listener, `host:port`.
+    pub gateway: String,
+}
+
+/// Where a queue is.
+#[derive(Clone)]
+pub enum Place {
+    /// In this folder of the gateway's data; `None` when there is none.
+    Folder(Option<PathBuf>),
+    /// In NATS.
+    Nats(NatsOptions),
 }
 
 /// The queue, or why there is none.
 pub struct Desk {
-    queue: RwLock<Result<Embedded, String>>,
+    queue: RwLock<Result<Backend, String>>,
     /// What is counted.
     pub tally: Arc<Tally>,
     /// Bytes a call's body may have.
@@ -69,7 +84,7 @@ impl Desk {
     /// [`QueueError::Absent`] says why there is none.
     pub fn queue(&self) -> Result<Arc<dyn Queue>, QueueError> {
         match &*self.queue.read() {
-            Ok(queue) => Ok(Arc::new(queue.clone())),
+            Ok(queue) => queue.front(),
             Err(why) => Err(QueueError::Absent(why.clone())),
         }
     }
@@ -89,15 +104,7 @@ impl Desk {
     }
 
     async fn try_open(&self, engine: &Engine) -> bool {
-        let opened = match &engine.folder {
-            Some(folder) => {
-                let (folder, limits) = (folder.join("queue"), engine.limits.clone());
-                let opened = spawn_blocking(move || Embedded::open(&folder, limits)).await;
-                opened.unwrap_or_else(|error| Err(error.to_string()))
-            }
-            None => Err(NO_FOLDER.to_owned()),
-        };
-        match opened {
+        match open(engine).await {
             Ok(queue) => {
                 *self.queue.write() = Ok(queue.clone());
                 self.start(queue, engine);
@@ -114,26 +121,43 @@ impl Desk {
         }
     }
 
-    fn start(&self, queue: Embedded, engine: &Engine) {
+    fn start(&self, queue: Backend, engine: &Engine) {
+        match &queue {
+            Backend::Embedded(queue) => drop(tokio::spawn(queue.clone().sweep())),
+            Backend::JetStream(queue) => drop(tokio::spawn(queue.clone().watch())),
+        }
+        if !engine.works {
+            return;
+        }
         let worker = Worker::new(
             queue.clone(),
-            GatewayClient::new(engine.gateway),
+            GatewayClient::new(engine.gateway.clone()),
             engine.rules.clone(),
             Arc::clone(&self.tally),
             Arc::clone(&engine.board),
             Arc::clone(&self.stopping),
         );
-        let pump = Pump {
-            queue: queue.clone(),
+        tokio::spawn(Arc::new(worker).run());
+        let postman = Arc::new(Postman {
             guard: engine.guard.clone(),
             resolver: engine.resolver.clone(),
             patience: engine.patience,
             tally: Arc::clone(&self.tally),
-            stopping: Arc::clone(&self.stopping),
-        };
-        tokio::spawn(Arc::new(worker).run());
-        tokio::spawn(pump.run());
-        tokio::spawn(queue.sweep());
+        });
+        let stopping = Arc::clone(&self.stopping);
+        match queue {
+            Backend::Embedded(queue) => {
+                let pump = Pump {
+                    queue,
+                    postman,
+                    stopping,
+                };
+                tokio::spawn(pump.run());
+            }
+            Backend::JetStream(queue) => {
+                tokio::spawn(queue.deliver(postman, stopping));
+            }
+        }
     }
 
     /// No call is begun from here on.
@@ -148,14 +172,32 @@ impl Desk {
     }
 
     /// Waits until no call runs; until `deadline` at the latest. What then still runs is run
-    /// again at the next start.
+    /// again: at the next start, or by another worker.
     pub async fn idle(&self, deadline: Instant) {
-        loop {
-            let queue = self.queue.read().as_ref().ok().cloned();
-            if queue.is_none_or(|queue| queue.running() == 0) || Instant::now() >= deadline {
-                return;
-            }
+        let Some(queue) = self.queue.read().as_ref().ok().cloned() else {
+            return;
+        };
+        while queue.running() > 0 && Instant::now() < deadline {
             time::sleep(LOOK).await;
+        }
+        queue.give_back().await;
+    }
+}
+
+async fn open(engine: &Engine) -> Result<Backend, String> {
+    let limits = engine.limits.clone();
+    match &engine.place {
+        Place::Folder(None) => Err(NO_FOLDER.to_owned()),
+        Place::Folder(Some(folder)) => {
+            let folder = folder.join("queue");
+            let opened = spawn_blocking(move || Embedded::open(&folder, limits)).await;
+            let opened = opened.unwrap_or_else(|error| Err(error.to_string()));
+            opened.map(Backend::Embedded)
+        }
+        Place::Nats(options) => {
+            let (namespace, board) = (engine.namespace.clone(), Arc::clone(&engine.board));
+            let opened = JetStream::open(options.clone(), limits, namespace, board).await;
+            opened.map(Backend::JetStream)
         }
     }
 }

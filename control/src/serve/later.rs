@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::running::{StartError, system};
 use crate::provider::remote::Names;
 use crate::publish::Board;
-use crate::queue::{Desk, Engine, Resolver, step_back};
+use crate::queue::{Desk, Engine, QueuePlace, Resolver, step_back};
 use crate::settings::Settings;
 
 /// The queue, and the threads that run its calls.
@@ -29,25 +29,25 @@ impl Later {
         listen: SocketAddr,
     ) -> Result<Self, StartError> {
         let runtime = system("start the threads of asynchronous calls", threads)?;
-        let resolver = if settings.dns.is_empty() {
-            Resolver::System
-        } else {
+        let resolver = {
             let _inside = runtime.enter();
-            let names = system("read the resolver's configuration", || {
-                Names::new(&settings.dns)
-            })?;
-            Resolver::Servers(Box::new(names))
+            resolver(&settings.dns)?
         };
         let asynchronous = &settings.asynchronous;
         let engine = Engine {
-            folder: settings.data.clone(),
+            place: match &asynchronous.nats {
+                Some(options) => QueuePlace::Nats(options.clone()),
+                None => QueuePlace::Folder(settings.data.clone()),
+            },
             limits: asynchronous.limits.clone(),
             rules: asynchronous.rules.clone(),
+            works: asynchronous.worker,
             guard: asynchronous.guard.clone(),
             resolver,
             patience: asynchronous.patience,
             board: Arc::clone(board),
-            gateway: reachable(listen),
+            namespace: settings.namespace.clone(),
+            gateway: reachable(listen).to_string(),
         };
         let desk = Arc::new(Desk::new(&engine.limits));
         runtime.block_on(Arc::clone(&desk).open(engine.clone()));
@@ -100,6 +100,15 @@ fn threads() -> std::io::Result<Runtime> {
         .on_thread_start(step_back)
         .enable_all()
         .build()
+}
+
+/// How receivers of replies are found; made inside the runtime it is used in.
+pub(super) fn resolver(dns: &[SocketAddr]) -> Result<Resolver, StartError> {
+    if dns.is_empty() {
+        return Ok(Resolver::System);
+    }
+    let names = system("read the resolver's configuration", || Names::new(dns))?;
+    Ok(Resolver::Servers(Box::new(names)))
 }
 
 /// Where a listener on this address is reached from this machine.

@@ -10,6 +10,7 @@ mod later;
 mod listen;
 mod login;
 mod pulse;
+mod queue_worker;
 mod running;
 mod signals;
 mod stop;
@@ -23,6 +24,7 @@ use tracing_subscriber::EnvFilter;
 use crate::cli;
 use crate::settings::Settings;
 
+pub(crate) use queue_worker::run as run_queue_worker;
 pub use running::{Running, StartError};
 
 /// Serves until a signal.

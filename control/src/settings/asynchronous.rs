@@ -7,9 +7,10 @@ use ringway_proxy::Cidr;
 
 use super::error::SettingError;
 use super::key::Key;
+use super::nats;
 use super::reader::{Reader, above_zero, bytes, count, switch};
 use super::shape::Given;
-use crate::queue::{Guard, Limits, RetryPolicy, Rules, codes};
+use crate::queue::{Guard, Limits, NatsOptions, RetryPolicy, Rules, codes};
 
 /// What the queue and its worker are told.
 #[derive(Clone, Debug)]
@@ -24,6 +25,10 @@ pub struct AsyncSettings {
     pub guard: Guard,
     /// How long a reply is tried to be delivered.
     pub patience: Duration,
+    /// Where the queue is; `None`: on this machine.
+    pub nats: Option<NatsOptions>,
+    /// Whether the gateway runs calls itself.
+    pub worker: bool,
 }
 
 impl AsyncSettings {
@@ -34,9 +39,16 @@ impl AsyncSettings {
         let concurrency = read.or(Key::AsyncConcurrency, CONCURRENCY, count(CONCURRENCY_MAX))?;
         let of_one = count(CONCURRENCY_MAX);
         let min_wait = read.or(Key::RetryMinWait, MIN_WAIT, above_zero)?;
+        let nats = nats::resolve(read)?;
+        let body_bytes = match nats {
+            Some(_) => NATS_BODY_BYTES,
+            None => BODY_BYTES,
+        };
         Ok(Self {
+            worker: worker(read, nats.is_some())?,
+            nats,
             limits: Limits {
-                body_bytes_max: read.or(Key::AsyncBodyMax, BODY_BYTES, bytes(1, BODY_BYTES_MAX))?,
+                body_bytes_max: read.or(Key::AsyncBodyMax, body_bytes, bytes(1, BODY_BYTES_MAX))?,
                 keep: read.or(Key::AsyncKeep, KEEP, above_zero)?,
                 keep_max: KEEP_MAX,
             },
@@ -67,6 +79,21 @@ impl AsyncSettings {
             patience: read.or(Key::CallbackPatience, PATIENCE, above_zero)?,
         })
     }
+}
+
+fn worker<F: Fn(Key) -> Option<Given>>(
+    read: &Reader<F>,
+    elsewhere: bool,
+) -> Result<bool, SettingError> {
+    let runs = read.or(Key::AsyncWorker, true, switch)?;
+    if !runs && !elsewhere {
+        read.warn(format!(
+            "{} has no effect: {} is not set, and nobody else can run what is queued here",
+            Key::AsyncWorker,
+            Key::NatsAddress
+        ));
+    }
+    Ok(runs || !elsewhere)
 }
 
 fn guard<F: Fn(Key) -> Option<Given>>(read: &Reader<F>) -> Result<Guard, SettingError> {
@@ -113,6 +140,8 @@ fn some_codes(text: &str) -> Result<Arc<[u16]>, String> {
 }
 
 const BODY_BYTES: u64 = 16 * 1024 * 1024;
+/// What NATS takes by default, a message's headers included.
+const NATS_BODY_BYTES: u64 = 1024 * 1024;
 /// What the embedded queue has room for per call: its parts are numbered in twelve bits.
 const BODY_BYTES_MAX: u64 = 512 * 1024 * 1024;
 const REPLY_BYTES: u64 = 16 * 1024 * 1024;

@@ -1,4 +1,5 @@
-//! The settings about limits of the whole gateway, and about its end and its successor.
+//! The settings about pages of other origins, limits of the whole gateway, its end and its
+//! successor.
 
 use std::time::Duration;
 
@@ -38,7 +39,32 @@ impl EdgeSettings {
 }
 
 /// In the order of [`Key`].
-pub(super) const EDGE: [Shape; 4] = [
+pub(super) const EDGE: [Shape; 7] = [
+    Shape {
+        key: Key::CorsOrigins,
+        flag: "cors-origins",
+        variable: "RINGWAY_CORS_ORIGINS",
+        value: "ORIGIN,…",
+        help: "Origins whose pages may call functions from a browser, such as \
+               https://app.example.com, or * for all: preflights are answered by the \
+               gateway, replies carry Access-Control-Allow-Origin unless the function \
+               sets it [default: none; CORS is the functions' own affair]",
+    },
+    Shape {
+        key: Key::CorsCredentials,
+        flag: "cors-credentials",
+        variable: "RINGWAY_CORS_CREDENTIALS",
+        value: "BOOL",
+        help: "Allows those pages to send cookies and credentials; not with * [default: \
+               false]",
+    },
+    Shape {
+        key: Key::CorsMaxAge,
+        flag: "cors-max-age",
+        variable: "RINGWAY_CORS_MAX_AGE",
+        value: "DURATION",
+        help: "How long a browser may remember the answer to a preflight [default: 10m]",
+    },
     Shape {
         key: Key::ConnectionsPerClientMax,
         flag: "connections-per-client-max",

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::edge::EDGE;
-use super::shape::{LATER, Shape};
+use super::queues::LATER;
+use super::shape::Shape;
 
 /// One setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,6 +117,40 @@ pub enum Key {
     CallbackPrivate,
     /// How long delivery is tried.
     CallbackPatience,
+    /// Whether the gateway runs queued calls itself.
+    AsyncWorker,
+    /// Servers of NATS.
+    NatsAddress,
+    /// Their port.
+    NatsPort,
+    /// Prefix of what is kept there.
+    NatsChannel,
+    /// User.
+    NatsUser,
+    /// File with the user's password.
+    NatsPasswordFile,
+    /// File with a token.
+    NatsTokenFile,
+    /// File with a JWT and its seed.
+    NatsCredsFile,
+    /// File with the seed of an nkey.
+    NatsNkeyFile,
+    /// Whether TLS is required.
+    NatsTls,
+    /// File with certificate authorities.
+    NatsCaFile,
+    /// File with the client's certificate.
+    NatsCertFile,
+    /// File with the client's key.
+    NatsKeyFile,
+    /// Copies kept by a cluster.
+    NatsReplicas,
+    /// When a silent worker's calls go to others.
+    NatsAckWait,
+    /// Host of the gateway, for queue workers.
+    GatewayAddress,
+    /// Its port.
+    GatewayPort,
 }
 
 impl Key {
@@ -139,19 +174,7 @@ impl Key {
     /// Whether the flag may stand without a value, which then is `true`.
     #[must_use]
     pub const fn is_switch(self) -> bool {
-        matches!(
-            self,
-            Self::Insecure
-                | Self::BasicAuth
-                | Self::ScaleFromZero
-                | Self::DirectFunctions
-                | Self::CorsCredentials
-                | Self::WriteRequestUri
-                | Self::Takeover
-                | Self::AsyncAcceptUnknown
-                | Self::CallbackOnlyAllowed
-                | Self::CallbackPrivate
-        )
+        matches!(self.shape().value.as_bytes(), b"BOOL" | b"")
     }
 
     /// Whether a bad value of the variable is replaced by the default, and the log says so:
@@ -172,7 +195,7 @@ impl fmt::Display for Key {
 }
 
 /// In the order of [`Key`], up to the ones about asynchronous calls.
-const SHAPES: [Shape; 35] = [
+const SHAPES: [Shape; 32] = [
     Shape {
         key: Key::Listen,
         flag: "listen",
@@ -412,31 +435,6 @@ const SHAPES: [Shape; 35] = [
         variable: "max_idle_conns_per_host",
         value: "COUNT",
         help: "Idle connections kept to one provider or replica [default: 1024]",
-    },
-    Shape {
-        key: Key::CorsOrigins,
-        flag: "cors-origins",
-        variable: "RINGWAY_CORS_ORIGINS",
-        value: "ORIGIN,…",
-        help: "Origins whose pages may call functions from a browser, such as \
-               https://app.example.com, or * for all: preflights are answered by the \
-               gateway, replies carry Access-Control-Allow-Origin unless the function \
-               sets it [default: none; CORS is the functions' own affair]",
-    },
-    Shape {
-        key: Key::CorsCredentials,
-        flag: "cors-credentials",
-        variable: "RINGWAY_CORS_CREDENTIALS",
-        value: "BOOL",
-        help: "Allows those pages to send cookies and credentials; not with * [default: \
-               false]",
-    },
-    Shape {
-        key: Key::CorsMaxAge,
-        flag: "cors-max-age",
-        variable: "RINGWAY_CORS_MAX_AGE",
-        value: "DURATION",
-        help: "How long a browser may remember the answer to a preflight [default: 10m]",
     },
 ];
 

@@ -11,12 +11,15 @@ mod edge;
 mod error;
 mod key;
 mod listen;
+mod nats;
+mod queues;
 mod reader;
 mod reference;
 mod resolve;
 mod shape;
 mod surroundings;
 mod url;
+mod worker;
 
 #[cfg(test)]
 mod tests;
@@ -31,3 +34,4 @@ pub use resolve::{DirectSettings, Settings};
 pub use shape::Given;
 pub use surroundings::{ARCHITECTURE, Surroundings, arguments, own_binary, variables};
 pub use url::ProviderUrl;
+pub use worker::WorkerSettings;

@@ -37,8 +37,9 @@ const TOLERATED: [(&str, &str); 4] = [
         "OpenFaaS reads them and does nothing with them either",
     ),
     (
-        "`faas_nats_address`, `faas_nats_port`, `faas_nats_cluster_name`, `faas_nats_channel`",
-        "the queue of asynchronous calls is built in; NATS is not part of this version",
+        "`faas_nats_cluster_name`, `faas_nats_queue_group`, `faas_max_reconnect`, \
+         `faas_reconnect_delay`, `ack_wait`",
+        "of NATS Streaming, which JetStream replaced; connections to NATS are tried for ever",
     ),
     (
         "`async`, `probe_functions`, `default_target`, `pprof`, `metering…`",

@@ -214,7 +214,7 @@ fn data<F: Fn(Key) -> Option<Given>>(
     }
 }
 
-fn log(text: &str) -> Result<String, String> {
+pub(super) fn log(text: &str) -> Result<String, String> {
     // A bare word that is no level would be taken for a module, and silence all others.
     let levels = ["off", "error", "warn", "info", "debug", "trace"];
     let mut directives = text.split(',').map(str::trim);
@@ -238,7 +238,9 @@ fn access_log<F: Fn(Key) -> Option<Given>>(read: &Reader<F>) -> Result<AccessLog
     read.or(Key::AccessLog, default, one_of(&ACCESS_LOGS))
 }
 
-fn namespace<F: Fn(Key) -> Option<Given>>(read: &Reader<F>) -> Result<Namespace, SettingError> {
+pub(super) fn namespace<F: Fn(Key) -> Option<Given>>(
+    read: &Reader<F>,
+) -> Result<Namespace, SettingError> {
     let parse = |text: &str| Namespace::parse(text).map_err(|_| name::LABEL_RULE.to_owned());
     let default = parse("openfaas-fn").map_err(|_| SettingError::Missing {
         name: Key::FunctionNamespace.shape().variable,
@@ -312,7 +314,7 @@ fn prometheus<F: Fn(Key) -> Option<Given>>(
     })
 }
 
-fn server(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn server(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .or_else(|_| text.parse().map(|ip| SocketAddr::new(ip, 53)))
         .map_err(|_| format!("{text:?} is not an address"))
@@ -327,7 +329,7 @@ const CORS_MAX_AGE: Duration = Duration::from_secs(600);
 
 const ORIGINS: &str = "must be origins such as https://app.example.com, or *";
 const BLOCKS: &str = "must be address blocks such as 10.0.0.0/8,fd00::/8";
-const SERVERS: &str = "must be addresses such as 10.0.0.10:53";
+pub(super) const SERVERS: &str = "must be addresses such as 10.0.0.10:53";
 
 const DRIVERS: [(&str, DriverChoice); 3] = [
     ("auto", DriverChoice::Auto),

@@ -1,6 +1,8 @@
 //! What `faas-cli invoke` sends: the default namespace appended, the body from standard input.
 
-use ringway_tests::{Gateway, Reply, request};
+use std::time::Duration;
+
+use ringway_tests::{Gateway, Reply, eventually, request};
 
 use super::scenes::on_every_provider;
 use super::stage::{Behind, Stage, deployment};
@@ -9,6 +11,7 @@ on_every_provider!(
     invoke_appends_openfaas_fn,
     invoke_sends_methods_headers_and_queries,
     both_names_are_one_series,
+    invoke_async_is_accepted_and_executed,
 );
 
 fn invoke(gateway: &Gateway, method: &str, target: &str, body: &[u8]) -> Reply {
@@ -101,6 +104,47 @@ fn both_names_are_one_series(stage: &Stage) {
             .metrics_text()
             .contains(r#"function_name="figlet""#)
     );
+}
+
+/// `faas-cli invoke --async`, which takes any 2xx and says that the call was accepted; it sends no
+/// credentials, and reads the id of the call from its reply.
+fn invoke_async_is_accepted_and_executed(stage: &Stage) {
+    stage.deploy("figlet");
+    let target = "/async-function/figlet.openfaas-fn?q=a%20b";
+    let headers = [
+        ("User-Agent", "faas-cli/0.17.4"),
+        ("Content-Type", "text/plain"),
+        ("X-Mine", "yes"),
+        ("X-Callback-Url", "http://callback.example.com/path"),
+    ];
+    let reply = request(stage.gateway.address, "POST", target, &headers, b"hello").unwrap();
+    assert_eq!((reply.status, reply.body.len()), (202, 0), "{reply:?}");
+    for header in ["x-call-id", "x-start-time", "x-job-id"] {
+        assert!(
+            reply.header(header).is_some_and(|v| !v.is_empty()),
+            "{header}"
+        );
+    }
+    let job = format!("/async-function/{}", reply.header("x-job-id").unwrap());
+    eventually("the call", Duration::from_secs(20), || {
+        let document = stage.json(&job);
+        (document["state"] == "done" && document["lastStatus"] == 200).then_some(())
+    });
+    let of = r#"function_name="figlet.openfaas-fn",code="200""#;
+    let series = format!("gateway_function_invocation_total{{{of}}}");
+    stage.gateway.await_metric(&series, 1.0);
+    let Some(provider) = &stage.provider else {
+        return;
+    };
+    let seen = provider.requests("POST /function/figlet");
+    let seen = seen.first().unwrap();
+    assert_eq!(
+        (seen.target.as_str(), seen.body.as_slice()),
+        ("/function/figlet.openfaas-fn?q=a%20b", b"hello".as_slice())
+    );
+    assert_eq!(seen.header("x-mine"), Some("yes"));
+    assert_eq!(seen.header("content-type"), Some("text/plain"));
+    assert_eq!(seen.header("x-call-id"), reply.header("x-call-id"));
 }
 
 /// With another default namespace the name still arrives as faas-cli spells it.

@@ -8,5 +8,5 @@ mod dead;
 mod enqueue;
 mod guard;
 mod retry;
-mod stage;
+pub(crate) mod stage;
 mod status;

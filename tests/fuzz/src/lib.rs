@@ -12,8 +12,11 @@ pub use documents::{provider, text};
 pub use message::{chunked, request, response};
 pub use path::route;
 
+/// Panics where a property does not hold.
+pub type Check = fn(&[u8]);
+
 /// All targets, by name.
-pub const TARGETS: [(&str, fn(&[u8])); 6] = [
+pub const TARGETS: [(&str, Check); 6] = [
     ("request", request),
     ("response", response),
     ("chunked", chunked),

@@ -12,9 +12,9 @@ use super::connect::{Unreached, send};
 use super::guard::Guard;
 use super::resolve::Resolver;
 use super::url::CallbackUrl;
-use crate::queue::embedded::Letter;
 use crate::queue::front::Pieces;
 use crate::queue::headers;
+use crate::queue::letter::Letter;
 use crate::queue::worker::outgoing;
 
 /// How it went.

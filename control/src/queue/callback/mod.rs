@@ -6,12 +6,14 @@
 mod connect;
 mod deliver;
 mod guard;
+mod postman;
 mod pump;
 mod resolve;
 mod tls;
 mod url;
 
 pub use guard::Guard;
+pub(super) use postman::Postman;
 pub(super) use pump::Pump;
 pub use resolve::Resolver;
 pub use url::CallbackUrl;

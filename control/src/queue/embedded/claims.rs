@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::questions::{self, Letter};
-use super::records::{self, DeliveryEnd, Moved};
+use super::questions;
+use super::records::{self, Moved};
 use super::schedule::{Left, Picked};
 use super::schema::{PARTS_MAX, Whose};
 use super::store::{Active, Embedded, less, more, pieces};
@@ -14,6 +14,7 @@ use crate::queue::QueueError;
 use crate::queue::attempt::{Ended, Kept, Verdict, Work};
 use crate::queue::front::Pieces;
 use crate::queue::job::{Delivery, Millis, State};
+use crate::queue::letter::{DeliveryEnd, Letter};
 
 /// A call that is this attempt's alone; it is let go when it is settled, or when this is dropped.
 pub(in crate::queue) struct Claim {

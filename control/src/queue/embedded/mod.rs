@@ -21,8 +21,6 @@ mod writer;
 mod tests;
 
 pub(super) use claims::Claim;
-pub(super) use questions::Letter;
-pub(super) use records::DeliveryEnd;
 pub(super) use store::Embedded;
 
 pub(super) use schema::{PART_BYTES, PARTS_MAX};

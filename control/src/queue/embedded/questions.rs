@@ -7,6 +7,7 @@ use super::schema::{Whose, place};
 use crate::queue::attempt::Work;
 use crate::queue::front::{Filter, Page, Place};
 use crate::queue::job::{Call, CallbackStanding, Delivery, Job, JobId, Millis, State, StoredReply};
+use crate::queue::letter::Letter;
 
 /// Where the counters stand when the queue is opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,29 +29,6 @@ pub(super) struct Opening {
 pub(super) struct Due {
     pub(super) seq: i64,
     pub(super) due: Millis,
-}
-
-/// A reply to be delivered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::queue) struct Letter {
-    pub(in crate::queue) seq: i64,
-    pub(in crate::queue) id: JobId,
-    pub(in crate::queue) call_id: String,
-    pub(in crate::queue) name: String,
-    pub(in crate::queue) url: String,
-    /// Deliveries tried.
-    pub(in crate::queue) tried: u32,
-    /// Since when it is to be delivered.
-    pub(in crate::queue) since: Millis,
-    /// Attempts at the call.
-    pub(in crate::queue) attempts: u32,
-    /// Status of the last attempt; `None` when there was no reply.
-    pub(in crate::queue) status: Option<u16>,
-    /// From the enqueue to the end of the last attempt.
-    pub(in crate::queue) took_micros: u64,
-    pub(in crate::queue) headers: Vec<u8>,
-    pub(in crate::queue) bytes: u64,
-    pub(in crate::queue) cut: bool,
 }
 
 pub(super) fn opening(at: &Connection) -> rusqlite::Result<Opening> {

@@ -6,6 +6,7 @@ use super::schema::{Whose, place, places};
 use crate::queue::attempt::{Ended, Kept, Verdict};
 use crate::queue::front::{Cancelled, Which};
 use crate::queue::job::{Call, Delivery, JobId, Millis, State};
+use crate::queue::letter::DeliveryEnd;
 
 /// What a settled call was, and is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -261,16 +262,7 @@ fn dead(to: &Connection, which: &Which, most: u64) -> rusqlite::Result<Vec<Raise
     }
 }
 
-/// How a delivery ended, or when it is tried again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::queue) struct DeliveryEnd {
-    pub(in crate::queue) delivery: Delivery,
-    pub(in crate::queue) due: Millis,
-    pub(in crate::queue) status: Option<u16>,
-    pub(in crate::queue) error: Option<String>,
-}
-
-/// Writes it; a reply nobody may fetch goes with its delivery.
+/// Writes how a delivery went; a reply nobody may fetch goes with its delivery.
 pub(super) fn delivered(to: &Connection, seq: i64, end: &DeliveryEnd) -> rusqlite::Result<u64> {
     to.prepare_cached(
         "UPDATE calls SET callback_state = ?, callback_due = ?, callback_status = ?,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::questions::Due;
 use crate::queue::job::Millis;
+use crate::queue::window::Window;
 
 /// The lanes.
 #[derive(Default)]
@@ -40,7 +41,7 @@ struct Lane {
     alarm: Option<Millis>,
     in_ring: bool,
     /// Less than the limit while the function says that it has too many calls.
-    window: Option<f64>,
+    window: Window,
 }
 
 /// What became of a claimed call.
@@ -127,7 +128,7 @@ impl Schedule {
                 continue;
             };
             let limit = limit(&function).max(1);
-            let room = lane.window.map_or(limit, |w| limit.min(w as usize)).max(1);
+            let room = lane.window.room(limit);
             lane.in_ring = false;
             if lane.running >= room {
                 // Comes back when one of its calls ends.
@@ -235,18 +236,12 @@ impl Schedule {
         }
     }
 
-    /// The function has too many calls, or took one: its share shrinks by half, or grows by one
-    /// per round of calls.
+    /// The function has too many calls, or took one.
     pub(super) fn adapt(&mut self, function: &str, crowded: bool, limit: usize) {
         let Some(lane) = self.lanes.get_mut(function) else {
             return;
         };
-        if crowded {
-            lane.window = Some((lane.running as f64 / 2.0).max(1.0));
-        } else if let Some(window) = lane.window {
-            let grown = window + 1.0 / window;
-            lane.window = (grown < limit as f64).then_some(grown);
-        }
+        lane.window.adapt(crowded, lane.running, limit);
         self.enter(function);
     }
 

@@ -7,11 +7,11 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tempfile::TempDir;
 
 use super::Embedded;
-use super::records::DeliveryEnd;
 use super::schema::PART_BYTES;
 use crate::queue::attempt::{Ended, Kept, Verdict};
 use crate::queue::front::{Cancelled, Filter, Pieces, Queue, Which};
 use crate::queue::job::{Call, Delivery, JobId, Millis, State};
+use crate::queue::letter::DeliveryEnd;
 use crate::queue::{Limits, QueueError};
 
 struct Bench {

@@ -13,9 +13,10 @@ use tokio::time;
 use super::line::Outgoing;
 use super::reply::{Keep, read};
 use super::run::Worker;
+use crate::publish::UNKNOWN;
 use crate::queue::QueueError;
 use crate::queue::attempt::{Ended, Kept, Verdict, Work};
-use crate::queue::embedded::Claim;
+use crate::queue::backend::Claim;
 use crate::queue::front::Pieces;
 use crate::queue::headers;
 use crate::queue::job::Millis;
@@ -41,12 +42,13 @@ impl Worker {
             Ok(None) => return,
             Err(error) => return unreadable(claim, &error).await,
         };
-        let policy = self.policy(claim.function());
+        let policy = self.policy(&claim);
+        let (known, limit) = (self.is_known(&claim), self.limit_of(&claim));
         let (started_at, began) = (Millis::now(), Instant::now());
         // Cannot end before the claim does, so its cutter cannot be gone but by a cancellation.
         let (_, never) = tokio::sync::oneshot::channel();
-        let cut = std::mem::replace(&mut claim.cut, never);
-        let limit = self.rules.timeout;
+        let cut = std::mem::replace(claim.cut(), never);
+        let longest = self.rules.timeout;
         let came = tokio::select! {
             _ = cut => {
                 tracing::info!(
@@ -55,9 +57,9 @@ impl Worker {
                 );
                 return;
             }
-            came = time::timeout(limit, self.exchange(&claim, &work, body, &policy)) => {
+            came = time::timeout(longest, self.exchange(&mut claim, &work, body, &policy)) => {
                 came.unwrap_or_else(|_| failed(
-                    format!("it took longer than {} s", limit.as_secs_f64()),
+                    format!("it took longer than {} s", longest.as_secs_f64()),
                     &work,
                     &policy,
                 ))
@@ -74,7 +76,8 @@ impl Worker {
             started_at,
             took: began.elapsed(),
         };
-        self.note(&work, &ended, came.verdict, came.crowded);
+        self.queue.adapt(&work.call.function, came.crowded, limit);
+        self.note(&work, known, &ended, came.verdict);
         if let Err(error) = claim.settle(ended, came.verdict, came.kept).await {
             tracing::error!(%error, job_id = %work.call.id, "a call's end could not be written");
         }
@@ -82,12 +85,12 @@ impl Worker {
 
     async fn exchange(
         &self,
-        claim: &Claim,
+        claim: &mut Claim,
         work: &Work,
         body: Pieces,
         policy: &RetryPolicy,
     ) -> Came {
-        let request = match request(work, body, &self.gateway.address().to_string()) {
+        let request = match request(work, body, self.gateway.authority()) {
             Ok(request) => request,
             Err(error) => {
                 return Came {
@@ -106,7 +109,7 @@ impl Worker {
         let again = matches!(verdict, Verdict::Again { .. });
         let keep = match (again, work.call.store || work.call.callback.is_some()) {
             (true, _) => Keep::Glance,
-            (false, true) => Keep::First(self.rules.reply_bytes_max),
+            (false, true) => Keep::First(claim.reply_bytes_max(self.rules.reply_bytes_max)),
             (false, false) => Keep::Nothing,
         };
         let read = match read(body, keep, claim).await {
@@ -132,11 +135,11 @@ impl Worker {
     }
 
     /// Counts an attempt, and writes it to the log.
-    fn note(&self, work: &Work, ended: &Ended, verdict: Verdict, crowded: bool) {
+    fn note(&self, work: &Work, is_known: bool, ended: &Ended, verdict: Verdict) {
         let function = &work.call.function;
-        self.queue.adapt(function, crowded, self.limit(function));
-        self.tally
-            .processed(self.label(function), ended.status, verdict);
+        // Names that no function has share one series.
+        let label = if is_known { function } else { UNKNOWN };
+        self.tally.processed(label, ended.status, verdict);
         let (job_id, call_id) = (work.call.id, &work.call.call_id);
         let (attempt, status) = (work.attempts.saturating_add(1), ended.status);
         let error = ended.error.as_deref();

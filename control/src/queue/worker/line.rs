@@ -1,7 +1,6 @@
 //! Connections to the gateway's public listener, kept between calls.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,7 +20,8 @@ pub(in crate::queue) type Outgoing = UnsyncBoxBody<Bytes, io::Error>;
 
 /// The gateway, as the worker calls it.
 pub(in crate::queue) struct GatewayClient {
-    address: SocketAddr,
+    /// `host:port`.
+    authority: String,
     /// Newest last.
     idle: Mutex<Vec<Line>>,
 }
@@ -34,16 +34,16 @@ pub(super) struct Line {
 }
 
 impl GatewayClient {
-    pub(in crate::queue) const fn new(address: SocketAddr) -> Self {
+    pub(in crate::queue) const fn new(authority: String) -> Self {
         Self {
-            address,
+            authority,
             idle: Mutex::new(Vec::new()),
         }
     }
 
     /// `Host`.
-    pub(super) const fn address(&self) -> SocketAddr {
-        self.address
+    pub(super) fn authority(&self) -> &str {
+        &self.authority
     }
 
     /// Sends a request; the reply's head comes with the connection its body comes on.
@@ -81,7 +81,7 @@ impl GatewayClient {
     }
 
     async fn dial(&self) -> Result<Line, String> {
-        let dialled = time::timeout(DIAL_TIMEOUT, TcpStream::connect(self.address)).await;
+        let dialled = time::timeout(DIAL_TIMEOUT, TcpStream::connect(&self.authority)).await;
         let stream = dialled
             .map_err(|_| "the gateway's listener did not answer in time".to_owned())?
             .map_err(|error| format!("the gateway's listener: {error}"))?;

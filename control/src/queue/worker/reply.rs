@@ -5,7 +5,8 @@ use hyper::body::Incoming;
 
 use super::line::describe;
 use crate::queue::attempt::Kept;
-use crate::queue::embedded::{Claim, PART_BYTES, PARTS_MAX};
+use crate::queue::backend::Claim;
+use crate::queue::embedded::{PART_BYTES, PARTS_MAX};
 
 /// What is to be done with a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +30,11 @@ pub(super) struct Read {
 ///
 /// # Errors
 /// It was cut, or could not be kept; the text says which.
-pub(super) async fn read(mut body: Incoming, keep: Keep, claim: &Claim) -> Result<Read, String> {
+pub(super) async fn read(
+    mut body: Incoming,
+    keep: Keep,
+    claim: &mut Claim,
+) -> Result<Read, String> {
     let most = match keep {
         Keep::First(most) => most,
         Keep::Nothing | Keep::Glance => 0,

@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::time;
+
 use super::line::GatewayClient;
-use crate::publish::{Board, UNKNOWN};
+use crate::publish::Board;
+use crate::queue::backend::{Backend, Claim};
 use crate::queue::embedded::Embedded;
-use crate::queue::policy::RetryPolicy;
+use crate::queue::policy::{Queueing, RetryPolicy};
 use crate::queue::tally::Tally;
 
 /// How calls are run.
@@ -27,7 +30,7 @@ pub struct Rules {
 
 /// Runs what is queued.
 pub(in crate::queue) struct Worker {
-    pub(super) queue: Embedded,
+    pub(super) queue: Backend,
     pub(super) gateway: GatewayClient,
     pub(super) rules: Rules,
     pub(super) tally: Arc<Tally>,
@@ -37,7 +40,7 @@ pub(in crate::queue) struct Worker {
 
 impl Worker {
     pub(in crate::queue) const fn new(
-        queue: Embedded,
+        queue: Backend,
         gateway: GatewayClient,
         rules: Rules,
         tally: Arc<Tally>,
@@ -56,22 +59,29 @@ impl Worker {
 
     /// Works until it is told to stop; calls that run then go on.
     pub(in crate::queue) async fn run(self: Arc<Self>) {
-        while !self.is_stopping() {
-            let most = self.rules.concurrency;
-            while let Some(claim) = self.queue.claim(most, |function| self.limit(function)) {
-                tokio::spawn(Arc::clone(&self).attempt(claim));
-            }
-            if !self.queue.refill().await {
-                self.queue.woken().await;
+        match self.queue.clone() {
+            Backend::Embedded(queue) => self.serve(&queue).await,
+            Backend::JetStream(queue) => {
+                let mut claims = queue.serve(&self.rules, &self.stopping);
+                while !self.is_stopping() {
+                    // Looks up now and then, to hear of the end.
+                    if let Ok(Some(claim)) = time::timeout(LOOK, claims.recv()).await {
+                        tokio::spawn(Arc::clone(&self).attempt(Claim::JetStream(Box::new(claim))));
+                    }
+                }
             }
         }
     }
 
-    /// What a function's calls are counted under: names that no function has share one series.
-    pub(super) fn label<'a>(&self, function: &'a str) -> &'a str {
-        match self.board.queueing(function) {
-            Some(_) => function,
-            None => UNKNOWN,
+    async fn serve(self: &Arc<Self>, queue: &Embedded) {
+        while !self.is_stopping() {
+            let most = self.rules.concurrency;
+            while let Some(claim) = queue.claim(most, |function| self.limit(function)) {
+                tokio::spawn(Arc::clone(self).attempt(Claim::Embedded(claim)));
+            }
+            if !queue.refill().await {
+                queue.woken().await;
+            }
         }
     }
 
@@ -79,18 +89,42 @@ impl Worker {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// Most calls of a function at once. More than it takes at all would only be refused.
-    pub(super) fn limit(&self, function: &str) -> usize {
-        let known = self.board.queueing(function);
-        let asked = known.as_ref().and_then(|q| q.concurrency);
-        asked.map_or(self.rules.function_concurrency, |n| n as usize)
+    /// What a call's function asks for: as it is known now, or as it was when it was queued.
+    /// `None`: there is no such function.
+    fn asked(&self, claim: &Claim) -> Option<Queueing> {
+        let known = self.board.queueing(claim.function());
+        known.or_else(|| claim.asked().cloned())
     }
 
-    /// How a function's failed calls are run again.
-    pub(super) fn policy(&self, function: &str) -> RetryPolicy {
-        match self.board.queueing(function) {
+    /// Whether somebody knows the function, so that its calls have a series of their own.
+    pub(super) fn is_known(&self, claim: &Claim) -> bool {
+        self.asked(claim).is_some()
+    }
+
+    /// Most calls of a claimed call's function at once.
+    pub(super) fn limit_of(&self, claim: &Claim) -> usize {
+        self.most(self.asked(claim).as_ref())
+    }
+
+    /// Most calls of a function at once.
+    fn limit(&self, function: &str) -> usize {
+        self.most(self.board.queueing(function).as_ref())
+    }
+
+    /// More than a function takes at all would only be refused.
+    fn most(&self, asked: Option<&Queueing>) -> usize {
+        let most = asked.and_then(|asked| asked.concurrency);
+        most.map_or(self.rules.function_concurrency, |n| n as usize)
+    }
+
+    /// How a failed call is run again.
+    pub(super) fn policy(&self, claim: &Claim) -> RetryPolicy {
+        match self.asked(claim) {
             Some(asked) => self.rules.retry.with(&asked),
             None => self.rules.retry.clone(),
         }
     }
 }
+
+/// How often it is looked whether the end has come.
+const LOOK: Duration = Duration::from_millis(200);

@@ -67,13 +67,13 @@ pub(crate) fn verdict(
 }
 
 /// Marsaglia's xorshift; the seed is printed, and taken from `SEED`.
-struct Random {
+pub(crate) struct Random {
     seed: u64,
     state: u64,
 }
 
 impl Random {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let given = std::env::var("SEED")
             .ok()
             .and_then(|seed| seed.parse().ok());
@@ -84,7 +84,12 @@ impl Random {
         Self { seed, state: seed }
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    /// The seed, for the report.
+    pub(crate) const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.state ^= self.state << 13;
         self.state ^= self.state >> 7;
         self.state ^= self.state << 17;
@@ -92,8 +97,8 @@ impl Random {
     }
 }
 
-const KILLS: usize = 5;
-const CLIENTS: usize = 16;
-const CALLS: usize = 20_000;
+pub(crate) const KILLS: usize = 5;
+pub(crate) const CLIENTS: usize = 16;
+pub(crate) const CALLS: usize = 20_000;
 /// `RINGWAY_ASYNC_CONCURRENCY`.
-const IN_FLIGHT: usize = 50;
+pub(crate) const IN_FLIGHT: usize = 50;

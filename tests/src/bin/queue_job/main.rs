@@ -6,6 +6,7 @@ mod clients;
 mod drain;
 mod kills;
 mod million;
+mod nats;
 mod rate;
 mod scene;
 
@@ -33,6 +34,14 @@ const CHECKS: &[Check] = &[
     Check {
         name: "million: 1,000,000 queued calls",
         run: million::queued,
+    },
+    Check {
+        name: "nats: five kill -9 of nats-server while 16 clients enqueue 20,000 calls",
+        run: nats::server,
+    },
+    Check {
+        name: "nats: one of two workers is killed while 16 clients enqueue 20,000 calls",
+        run: nats::worker,
     },
 ];
 

@@ -1,0 +1,166 @@
+//! Replies that are to be delivered, one message each.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{AckPolicy, Consumer, pull};
+use async_nats::jetstream::message::Acker;
+use async_nats::jetstream::{AckKind, Message};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time;
+
+use super::ledger::Change;
+use super::message;
+use super::options::unless_anew;
+use super::store::{JetStream, Shared, pieces};
+use super::streams::{ANEW, failed};
+use crate::queue::QueueError;
+use crate::queue::callback::Postman;
+use crate::queue::job::{Delivery, Millis};
+use crate::queue::letter::{DeliveryEnd, Letter};
+
+impl JetStream {
+    /// Delivers until it is told to stop.
+    pub(in crate::queue) async fn deliver(self, postman: Arc<Postman>, stopping: Arc<AtomicBool>) {
+        let turns = Arc::new(Semaphore::new(AT_ONCE));
+        while !stopping.load(Ordering::Relaxed) {
+            if !self.shared.is_connected() {
+                time::sleep(LOOK).await;
+                continue;
+            }
+            if let Err(error) = self.deliver_some(&postman, &turns, &stopping).await {
+                tracing::debug!(%error, "replies to be delivered cannot be read");
+                time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    async fn deliver_some(
+        &self,
+        postman: &Arc<Postman>,
+        turns: &Arc<Semaphore>,
+        stopping: &AtomicBool,
+    ) -> Result<(), QueueError> {
+        let consumer = consumer(&self.shared).await?;
+        while !stopping.load(Ordering::Relaxed) {
+            // Closed never.
+            let Ok(turn) = Arc::clone(turns).acquire_owned().await else {
+                return Ok(());
+            };
+            let mut changes = self.shared.heard.changes();
+            let batch = consumer.batch().max_messages(1).expires(LONG);
+            let mut batch = batch.messages().await.map_err(failed)?;
+            let until = time::Instant::now() + LONG + LONG;
+            while time::Instant::now() < until && !stopping.load(Ordering::Relaxed) {
+                let next = unless_anew(&mut changes, time::timeout(LOOK, batch.next())).await;
+                let Ok(next) = next.ok_or_else(|| failed(ANEW))? else {
+                    continue;
+                };
+                if let Some(message) = next.transpose().map_err(failed)? {
+                    let (shared, postman) = (Arc::clone(&self.shared), Arc::clone(postman));
+                    tokio::spawn(one(shared, postman, message, turn));
+                }
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn one(
+    shared: Arc<Shared>,
+    postman: Arc<Postman>,
+    message: Message,
+    _turn: OwnedSemaphorePermit,
+) {
+    let tried = message.info().map_or(0, |info| info.delivered - 1);
+    let (message, acker) = message.split();
+    let (headers, body) = (message.headers.unwrap_or_default(), message.payload);
+    let tried = u32::try_from(tried).unwrap_or(u32::MAX);
+    let letter = match message::read_letter(&headers, tried, body.len() as u64) {
+        Ok(letter) => letter,
+        Err(why) => {
+            tracing::error!("a message is no reply: {why}");
+            let _ = acker.ack_with(AckKind::Term).await;
+            return;
+        }
+    };
+    let end = {
+        let delivering = postman.deliver(&letter, || pieces(Bytes::clone(&body)));
+        let mut delivering = std::pin::pin!(delivering);
+        loop {
+            tokio::select! {
+                end = &mut delivering => break end,
+                () = time::sleep(ACK_WAIT / 3) => {
+                    let _ = acker.ack_with(AckKind::Progress).await;
+                }
+            }
+        }
+    };
+    // Unwritten, it is told by the log alone.
+    if let Err(error) = write(&shared, &letter, &end).await {
+        tracing::warn!(%error, job_id = %letter.id, "how a delivery went is not written");
+    }
+    settle(&acker, &end).await;
+}
+
+async fn settle(acker: &Acker, end: &DeliveryEnd) {
+    let kind = match end.delivery {
+        Delivery::Pending => AckKind::Nak(Some(Millis::now().until(end.due))),
+        _ => AckKind::Ack,
+    };
+    // Unheard, it is delivered again: at least once.
+    let _ = acker.ack_with(kind).await;
+}
+
+/// Writes how it went into the call's record, as far as that is still there.
+async fn write(shared: &Shared, letter: &Letter, end: &DeliveryEnd) -> Result<(), QueueError> {
+    for _ in 0..TRIES {
+        let Some(mut entry) = shared.entry(letter.id).await? else {
+            return Ok(());
+        };
+        let is_over = entry.record.is_over();
+        let Some(callback) = &mut entry.record.job.callback else {
+            return Ok(());
+        };
+        callback.delivery = Some(end.delivery);
+        callback.attempts = letter.tried.saturating_add(1);
+        callback.status = end.status;
+        callback.error.clone_from(&end.error);
+        callback.due = (end.delivery == Delivery::Pending).then_some(end.due);
+        let keep = shared.keep_of(&entry.record);
+        if !is_over {
+            // Whoever ran the call has not written its end yet, and will keep this.
+            time::sleep(SOON).await;
+        }
+        if let Change::Written(_) = shared.write(&entry.record, entry.revision, keep).await? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+async fn consumer(shared: &Shared) -> Result<Consumer<pull::Config>, QueueError> {
+    let config = pull::Config {
+        durable_name: Some("deliveries".to_owned()),
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: ACK_WAIT,
+        max_ack_pending: -1,
+        ..pull::Config::default()
+    };
+    let made = shared.streams.callbacks.create_consumer(config).await;
+    made.map_err(failed)
+}
+
+/// Deliveries at once.
+const AT_ONCE: usize = 64;
+const ACK_WAIT: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_millis(200);
+const PAUSE: Duration = Duration::from_secs(1);
+/// Changes by others that are waited for.
+const TRIES: u32 = 10;
+const SOON: Duration = Duration::from_millis(20);

@@ -1,0 +1,36 @@
+//! A reply on its way to its receiver.
+
+use super::job::{Delivery, JobId, Millis};
+
+/// A reply to be delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Letter {
+    /// Number of the call in the embedded queue.
+    pub(super) seq: i64,
+    pub(super) id: JobId,
+    pub(super) call_id: String,
+    pub(super) name: String,
+    pub(super) url: String,
+    /// Deliveries tried.
+    pub(super) tried: u32,
+    /// Since when it is to be delivered.
+    pub(super) since: Millis,
+    /// Attempts at the call.
+    pub(super) attempts: u32,
+    /// Status of the last attempt; `None` when there was no reply.
+    pub(super) status: Option<u16>,
+    /// From the enqueue to the end of the last attempt.
+    pub(super) took_micros: u64,
+    pub(super) headers: Vec<u8>,
+    pub(super) bytes: u64,
+    pub(super) cut: bool,
+}
+
+/// How a delivery ended, or when it is tried again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct DeliveryEnd {
+    pub(super) delivery: Delivery,
+    pub(super) due: Millis,
+    pub(super) status: Option<u16>,
+    pub(super) error: Option<String>,
+}
