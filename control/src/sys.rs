@@ -286,3 +286,16 @@ pub(crate) fn signal_descriptor() -> io::Result<OwnedFd> {
         Ok(OwnedFd::from_raw_fd(fd))
     }
 }
+
+/// Has the allocator give what this thread has freed back to the system.
+#[cfg(feature = "mimalloc")]
+pub(crate) const GIVE_BACK: Option<fn()> = Some(collect);
+/// Other allocators see to it themselves.
+#[cfg(not(feature = "mimalloc"))]
+pub(crate) const GIVE_BACK: Option<fn()> = None;
+
+#[cfg(feature = "mimalloc")]
+fn collect() {
+    // SAFETY: may be called at any time on any thread; it touches what is free.
+    unsafe { libmimalloc_sys::mi_collect(true) };
+}

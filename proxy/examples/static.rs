@@ -75,6 +75,7 @@ fn config(listen: SocketAddr) -> Config {
         connections_max: None,
         connections_per_client_max: None,
         memory: 512 << 20,
+        give_back: None,
         idle_max: ringway_proxy::limits::IDLE_MAX,
         idle_per_endpoint_max: ringway_proxy::limits::IDLE_PER_ENDPOINT_MAX,
         cors: None,

@@ -42,6 +42,9 @@ pub struct Config {
     /// Bytes of I/O buffers over all shards. From four fifths of it on bodies get small buffers;
     /// above it nothing is accepted, and new calls of functions are answered with 503.
     pub memory: u64,
+    /// Called on a shard's thread, now and then, when it has freed much and has little to do: an
+    /// allocator that keeps freed memory per thread can give it back.
+    pub give_back: Option<fn()>,
     /// Most idle upstream connections kept, over all endpoints and shards.
     pub idle_max: usize,
     /// Most idle upstream connections kept per endpoint, over all shards.

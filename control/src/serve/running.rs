@@ -32,6 +32,7 @@ use crate::provider::Provider;
 use crate::provider::process::StoreError;
 use crate::publish::Board;
 use crate::settings::{Key, Login, SettingError, Settings};
+use crate::sys;
 use crate::takeover::{Offer, Successor, TakeoverError};
 
 /// Why the gateway did not start; the text names what to change.
@@ -222,6 +223,7 @@ fn config(settings: &Settings, listen: SocketAddr, fallback: PathBuf) -> Config 
         connections_max: settings.connections_max,
         connections_per_client_max: settings.edge.connections_per_client_max,
         memory: settings.edge.memory,
+        give_back: sys::GIVE_BACK,
         cors: settings.cors.clone(),
         idle_max: settings.idle_max,
         idle_per_endpoint_max: settings.idle_per_endpoint_max,

@@ -65,6 +65,8 @@ pub(crate) struct Pool {
     free: [RefCell<Vec<Box<[u8]>>>; Class::ALL.len()],
     /// Bytes allocated, in use or free: `0 <= bytes`.
     bytes: Cell<u64>,
+    /// Bytes freed so far.
+    freed: Cell<u64>,
     /// Bytes in use: `0 <= used <= bytes`.
     used: Cell<u64>,
     /// Near this many used bytes only `Head` and `Small` are given out; above it no new call is
@@ -78,6 +80,7 @@ impl Pool {
         Rc::new(Self {
             free: Default::default(),
             bytes: Cell::new(0),
+            freed: Cell::new(0),
             used: Cell::new(0),
             bytes_max,
             counters,
@@ -96,6 +99,11 @@ impl Pool {
             vec![0; class.bytes()].into_boxed_slice()
         });
         Buf::new(memory, class, Rc::clone(self))
+    }
+
+    /// Bytes given to the allocator since the start.
+    pub(crate) fn freed(&self) -> u64 {
+        self.freed.get()
     }
 
     /// Whether what is in use is above the limit.
@@ -135,6 +143,7 @@ impl Pool {
             self.counters.buffer_bytes.add(bytes);
         } else {
             self.bytes.set(before.saturating_sub(bytes));
+            self.freed.set(self.freed.get().wrapping_add(bytes));
             self.counters.buffer_bytes.sub(bytes);
         }
     }

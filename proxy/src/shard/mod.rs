@@ -20,6 +20,7 @@ mod park;
 mod plan;
 mod pump;
 mod reply_head;
+mod thrift;
 mod timer;
 mod tunnel;
 mod turn;
@@ -42,6 +43,7 @@ use crate::shard::clients::Clients;
 use crate::shard::inbox::Inbox;
 use crate::shard::lag::Lag;
 use crate::shard::park::Park;
+use crate::shard::thrift::Thrift;
 use crate::shard::timer::{TICK_MILLIS, Wheel};
 use crate::table::{Address, Held, Publisher, Reader};
 
@@ -189,6 +191,7 @@ impl Shard {
     async fn tick(&'static self) {
         let mut next_sweep = 0;
         let mut lag = Lag::start(self.clock.read_micros());
+        let mut thrift = Thrift::default();
         loop {
             if self.connections.get() == 0 && !self.endpoints.borrow().has_idle() {
                 self.wheel.advance(self.clock.now());
@@ -209,6 +212,11 @@ impl Shard {
                 next_sweep = now + 1_000;
                 self.endpoints.borrow_mut().sweep(now);
                 self.buffers.shrink();
+                let freed = self.buffers.freed();
+                let due = thrift.is_due(now, freed, self.counters.requests.get());
+                if let Some(give_back) = self.config.give_back.filter(|_| due) {
+                    give_back();
+                }
             }
         }
     }

@@ -204,7 +204,7 @@ impl Wheel {
     pub(crate) fn set(&self, alarm: &Rc<Alarm>, slot: Slot, at: Millis, act: Act) {
         alarm.deadlines[slot as usize].set(at);
         alarm.acts[slot as usize].set(act);
-        if at < alarm.scheduled.get().saturating_mul(TICK_MILLIS) {
+        if at.div_ceil(TICK_MILLIS) < alarm.scheduled.get() {
             self.insert(alarm, at);
         }
     }
