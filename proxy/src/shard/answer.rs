@@ -64,7 +64,7 @@ pub(crate) async fn refuse(conn: &Conn, refusal: Refusal, extra: &[u8]) {
     };
     let extra = if extra.is_empty() { allow } else { extra };
     if last_words(conn, refusal.status, text_of(refusal), extra).await {
-        conn.linger().await;
+        Box::pin(conn.linger()).await;
     }
 }
 

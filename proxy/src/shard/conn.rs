@@ -160,19 +160,26 @@ impl Future for Wall {
     }
 }
 
-async fn serve(conn: Conn) {
-    loop {
-        // Boxed: while the connection is idle only this small future stays.
-        match Box::pin(active(&conn)).await {
-            Next::Idle if cold_wait(&conn).await => {}
-            Next::Idle => return,
-            Next::Close => break,
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an async fn would hold the connection twice: as its argument and as its local"
+)]
+fn serve(conn: Conn) -> impl Future<Output = ()> {
+    async move {
+        let conn = &conn;
+        loop {
+            // Boxed: while the connection is idle only this small future stays.
+            match Box::pin(active(conn)).await {
+                Next::Idle if cold_wait(conn).await => {}
+                Next::Idle => return,
+                Next::Close => break,
+            }
         }
-    }
-    // Closing over unread bytes would reset the connection, and the client's kernel would throw
-    // away what it has not read yet of the answer.
-    if conn.sock.peek() == Peek::Data {
-        conn.linger().await;
+        // Closing over unread bytes would reset the connection, and the client's kernel would
+        // throw away what it has not read yet of the answer.
+        if conn.sock.peek() == Peek::Data {
+            Box::pin(conn.linger()).await;
+        }
     }
 }
 
@@ -206,11 +213,12 @@ async fn active(conn: &Conn) -> Next {
             HeadRead::Closed => return Next::Close,
             HeadRead::TimedOut => {
                 conn.shard.counters.reject(Reject::HeadTimeout);
-                answer::timed_out(conn, "the request head did not arrive in time").await;
+                let text = "the request head did not arrive in time";
+                Box::pin(answer::timed_out(conn, text)).await;
                 return Next::Close;
             }
             HeadRead::Refused(refusal) => {
-                answer::refuse(conn, refusal, b"").await;
+                Box::pin(answer::refuse(conn, refusal, b"")).await;
                 return Next::Close;
             }
         }
@@ -289,4 +297,21 @@ async fn recv_idle(conn: &Conn, buf: Buf, canceller: &mut Canceller) -> (io::Res
     conn.alarm.set_idle(false);
     conn.alarm.clear(Slot::Watch);
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        const fn size<F>(_: &fn(Conn) -> F) -> usize {
+            size_of::<F>()
+        }
+        let bytes = size(&(serve as fn(Conn) -> _));
+        assert!(
+            bytes <= 384,
+            "{bytes} bytes: one size class less than the next"
+        );
+    }
 }

@@ -8,6 +8,9 @@
 //!                  ▲                  │          │
 //!                  └── retry when provably unapplied ◄┘
 //! ```
+//!
+//! What is rare (refusals, failures, tunnels) is boxed: each connection's memory is that of the
+//! largest future in here.
 
 use crate::buf::Buf;
 use crate::fault::{Failure, Reject, RetryRule};
@@ -50,17 +53,17 @@ pub(crate) async fn run(conn: &Conn, mut buf: Buf, head_len: usize) -> After {
     let mut plan = match planned {
         Ok(plan) => plan,
         Err(Local::Refused(refusal)) => {
-            answer::refuse(conn, refusal, b"").await;
+            Box::pin(answer::refuse(conn, refusal, b"")).await;
             return After::Close;
         }
-        Err(local) => return answer_here(conn, buf, local).await,
+        Err(local) => return Box::pin(answer_here(conn, buf, local)).await,
     };
     let mut cursor = BodyCursor::new(plan.framing, Trailers::Forward);
     // Apart from the match: the scratch must not be borrowed across an await.
     let framed = first(&shard.scratch.borrow(), buf, &mut cursor);
     let First { send, rest } = match framed {
         Ok(first) => first,
-        Err(why) => return refuse_body(conn, &plan, why).await,
+        Err(why) => return Box::pin(refuse_body(conn, &plan, why)).await,
     };
     let mut request = Request {
         send: Some(send),
@@ -82,7 +85,7 @@ async fn forward(conn: &Conn, plan: &mut Plan, request: &mut Request) -> After {
     let shard = conn.shard;
     let call = match Call::begin(conn, plan) {
         Ok(call) => call,
-        Err(failure) => return fail(conn, plan, request, failure).await,
+        Err(failure) => return Box::pin(fail(conn, plan, request, failure)).await,
     };
     let mut avoid = None;
     let mut tries = 0;
@@ -98,7 +101,7 @@ async fn forward(conn: &Conn, plan: &mut Plan, request: &mut Request) -> After {
             Err(None) => return After::Close,
             Err(Some(failure)) => {
                 call.status.set(failure.said().status);
-                return fail(conn, plan, request, failure).await;
+                return Box::pin(fail(conn, plan, request, failure)).await;
             }
         }
         call.has_turn.set(true);
@@ -118,7 +121,7 @@ async fn forward(conn: &Conn, plan: &mut Plan, request: &mut Request) -> After {
                 match attempt(conn, plan, request, upstream, &call, may_retry).await {
                     Outcome::Ended(after) => return after,
                     Outcome::Tunnel(open) => {
-                        tunnel::run(conn, open, request.rest.take()).await;
+                        Box::pin(tunnel::run(conn, open, request.rest.take())).await;
                         return After::Close;
                     }
                     Outcome::Failed(failure) => (failure, None),
@@ -140,7 +143,7 @@ async fn forward(conn: &Conn, plan: &mut Plan, request: &mut Request) -> After {
             (_, failure) => failure,
         };
         call.status.set(failure.said().status);
-        return fail(conn, plan, request, failure).await;
+        return Box::pin(fail(conn, plan, request, failure)).await;
     }
 }
 
@@ -191,7 +194,7 @@ async fn after(
         (true, false) => After::Keep(rest),
         (true, true) => {
             if !read_to_end {
-                conn.linger().await;
+                Box::pin(conn.linger()).await;
             }
             After::Close
         }

@@ -87,7 +87,8 @@ impl<'a> Upstream<'a> {
             }
             None => {
                 shard.counters.pool_misses.add(1);
-                Box::new(busy.dial(address).await?)
+                // Boxed, as what follows rarely dials: a dial with its timer is large.
+                Box::new(Box::pin(busy.dial(address)).await?)
             }
         };
         conn.alarm.watch_upstream(sock.fd());

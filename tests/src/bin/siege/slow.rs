@@ -68,8 +68,9 @@ fn hold(address: SocketAddr, how: Slow, over: &AtomicBool) -> usize {
             if over.load(Ordering::Relaxed) {
                 break;
             }
+            // Each once in a second or so, evenly: a burst would measure the burst.
+            std::thread::sleep(Duration::from_secs(1) / EACH as u32);
         }
-        std::thread::sleep(Duration::from_secs(1));
     }
     opened
 }
@@ -82,7 +83,7 @@ fn open(address: SocketAddr, how: Slow) -> Option<TcpStream> {
         Slow::Body => {
             b"POST /function/vice/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"
         }
-        Slow::Read => b"GET /function/vice/bulk?size=4000000 HTTP/1.1\r\nHost: a\r\n\r\n",
+        Slow::Read => b"GET /function/vice/bulk?size=1000000 HTTP/1.1\r\nHost: a\r\n\r\n",
     };
     stream.write_all(head).ok()?;
     Some(stream)
