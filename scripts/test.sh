@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # All that CI runs: installs what the tests need, checks, builds, tests on every driver.
 #   scripts/test.sh          at most 40 minutes from a cold cache on 2 cores
-#   scripts/test.sh --long   also big bodies, long streams, many connections, criterion,
+#   scripts/test.sh --long   also big bodies, long streams, many connections, sieges, fuzzing, benchmarks,
 #                            instructions per request
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -25,7 +25,7 @@ limit() { timeout --kill-after=10 "$@"; }
 
 step "unit tests, codec, tidy"
 limit 900 cargo test --workspace --locked --exclude ringway-tests
-limit 600 cargo test --package ringway-tests --locked --lib --test tidy --test codec
+limit 600 cargo test --package ringway-tests --locked --lib --test tidy --test codec --test corpus
 limit 300 cargo test --package ringway-proxy --locked --doc
 cargo build --package ringway-tests --bins --locked
 
@@ -39,6 +39,9 @@ step "the main job, release build"
 cargo build --release --locked
 limit 600 scripts/main_job.sh
 
+step "replaced, ended, and robbed of replicas under load"
+limit 300 scripts/siege.sh sigterm takeover kill
+
 step "the API against its document"
 limit 600 scripts/schemathesis.sh
 
@@ -48,6 +51,10 @@ limit 600 scripts/alerts.sh
 if [ "$long" = 1 ]; then
   step "long runs"
   limit 7200 scripts/main_job.sh --long
+  limit 3600 scripts/siege.sh
+  limit 3600 scripts/queue.sh
+  limit 7200 scripts/fuzz.sh 600
+  limit 7200 scripts/bench.sh --full
   cargo bench --package ringway-bench --locked --benches
   scripts/instructions.sh
   cargo run --release --quiet --package ringway-bench --locked --example lookup_by_size

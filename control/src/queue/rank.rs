@@ -7,4 +7,4 @@ pub(crate) fn step_back() {
     let _ = rustix::process::setpriority_process(None, NICENESS);
 }
 
-const NICENESS: i32 = 10;
+const NICENESS: i32 = 19;

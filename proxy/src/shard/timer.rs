@@ -20,6 +20,8 @@ use crate::shard::io::{self, Side};
 pub(crate) const TICK_MILLIS: Millis = 20;
 /// Slots of the wheel; an entry further away than the horizon is looked at on the way.
 const SLOTS: usize = 512;
+/// Entries a slot keeps room for; a burst of connections must not stay in memory.
+const SLOT_KEPT: usize = 128;
 
 /// The deadlines a connection can have at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -246,7 +248,7 @@ impl Wheel {
             }
             // The slot keeps its allocation unless something was inserted meanwhile.
             let slot = &mut self.slots.borrow_mut()[tick as usize % SLOTS];
-            if slot.capacity() < kept.capacity() && kept.capacity() <= 1024 {
+            if slot.capacity() < kept.capacity() && kept.capacity() <= SLOT_KEPT {
                 kept.append(slot);
                 *slot = kept;
             }
