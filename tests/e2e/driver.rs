@@ -1,6 +1,8 @@
 //! The driver in use is the one asked for, and is told.
 
-use ringway_tests::Gateway;
+use std::time::Duration;
+
+use ringway_tests::{Gateway, eventually};
 
 #[test]
 fn the_driver_is_logged_and_exported() {
@@ -16,8 +18,11 @@ fn the_driver_is_logged_and_exported() {
         "{}",
         gateway.metrics_text()
     );
-    let log = gateway.log();
-    assert!(log.contains(wanted), "{log}");
+    // It serves a moment before it says so.
+    let log = eventually("the word of it", Duration::from_secs(5), || {
+        let log = gateway.log();
+        log.contains(wanted).then_some(log)
+    });
     if std::env::var("RINGWAY_TEST_DRIVER").as_deref() == Ok("refused") {
         assert!(log.contains("io_uring is refused"), "{log}");
     }
