@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/install.sh
-cargo build --quiet --release --locked --package ringway-control
+scripts/build.sh
 
 work=$(mktemp -d)
 pids=()
@@ -60,7 +60,7 @@ echo secret >"$work/secrets/basic-auth-password"
 
 RINGWAY_LISTEN="127.0.0.1:$port" RINGWAY_METRICS_LISTEN="127.0.0.1:$metrics" \
   RINGWAY_DATA="$work/data" basic_auth=true secret_mount_path="$work/secrets" \
-  target/release/ringway >"$work/gateway.log" 2>&1 &
+  "${CARGO_TARGET_DIR:-target}/release/ringway" >"$work/gateway.log" 2>&1 &
 pids+=($!)
 until_true 20 "the gateway" answers "http://127.0.0.1:$port/readyz"
 

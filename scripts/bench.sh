@@ -52,7 +52,7 @@ fi
 options=()
 [ -z "$(envoy)" ] || options+=(--envoy "$(envoy)")
 
-cargo build --quiet --release --locked --package ringway-control --package ringway-bench --bins
+scripts/build.sh
 pingora=target/bench/pingora/release/ringway-bench-pingora
 if [ "$full" = 1 ]; then
   (cd bench/pingora && cargo build --quiet --release --locked --target-dir ../../target/bench/pingora) ||
@@ -79,4 +79,4 @@ else
   default --idle-seconds 2
   default --only W1,W2,W3,W4,W5,W7,W8,W9-80,W10,W13
 fi
-exec target/release/ringway-bench "${options[@]}" "$@"
+exec "${CARGO_TARGET_DIR:-target}/release/ringway-bench" "${options[@]}" "$@"

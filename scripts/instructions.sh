@@ -23,5 +23,5 @@ if ! command -v valgrind >/dev/null; then
   DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends \
     valgrind
 fi
-cargo build --quiet --release --locked --package ringway-bench --bins
+scripts/build.sh
 exec python3 scripts/instructions.py "$file" "$tolerance" "$write"

@@ -4,5 +4,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/install.sh
-cargo build --quiet --release --locked --package ringway-tests --bins
-exec cargo run --quiet --release --locked --package ringway-tests --bin main-job -- "$@"
+scripts/build.sh
+exec "${CARGO_TARGET_DIR:-target}/release/main-job" "$@"

@@ -9,7 +9,7 @@ document=$(realpath "${1:-docs/openapi.yml}")
 [ "$#" = 0 ] || shift
 
 scripts/install.sh
-cargo build --quiet --release --locked --package ringway-control
+scripts/build.sh
 venv=$PWD/target/schemathesis/venv
 version=4.32.5
 if [ "$("$venv/bin/schemathesis" --version 2>/dev/null)" != "schemathesis, version $version" ]; then
@@ -53,7 +53,7 @@ PATH="$work/commands" RINGWAY_LISTEN="127.0.0.1:$port" \
   RINGWAY_METRICS_LISTEN="127.0.0.1:$metrics" RINGWAY_DATA="$work/data" \
   RINGWAY_REPLICAS_MAX=2 upstream_timeout=2s basic_auth=true \
   secret_mount_path="$work/secrets" \
-  target/release/ringway >"$work/gateway.log" 2>&1 &
+  "${CARGO_TARGET_DIR:-target}/release/ringway" >"$work/gateway.log" 2>&1 &
 gateway=$!
 for _ in $(seq 100); do
   curl --silent --fail --output /dev/null "http://127.0.0.1:$port/readyz" && break

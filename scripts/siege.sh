@@ -3,5 +3,5 @@
 #   scripts/siege.sh [words of a check's name …]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cargo build --quiet --release --locked --package ringway-tests --bins
-exec cargo run --quiet --release --locked --package ringway-tests --bin siege -- "$@"
+scripts/build.sh
+exec "${CARGO_TARGET_DIR:-target}/release/siege" "$@"

@@ -27,7 +27,7 @@ step "unit tests, codec, tidy"
 limit 900 cargo test --workspace --locked --exclude ringway-tests
 limit 600 cargo test --package ringway-tests --locked --lib --test tidy --test codec --test corpus
 limit 300 cargo test --package ringway-proxy --locked --doc
-cargo build --package ringway-tests --bins --locked
+cargo build --workspace --bins --locked
 
 for driver in io_uring epoll refused; do
   step "the gateway from outside, driver: $driver"
@@ -36,7 +36,7 @@ for driver in io_uring epoll refused; do
 done
 
 step "the main job, release build"
-cargo build --release --locked
+scripts/build.sh
 limit 600 scripts/main_job.sh
 
 step "replaced, ended, and robbed of replicas under load"

@@ -286,7 +286,7 @@ fn site(arguments: &RunArguments, folder: PathBuf) -> anyhow::Result<Site> {
     let ringway = ringway.unwrap_or_else(|| beside("ringway"));
     ensure!(
         ringway.is_file(),
-        "there is no {}: build it with `cargo build --release --package ringway-control`, or \
+        "there is no {}: build it with `scripts/build.sh`, or \
          name one with --ringway",
         ringway.display()
     );

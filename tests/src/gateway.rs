@@ -412,14 +412,8 @@ pub fn binary() -> PathBuf {
                 return given.into();
             }
             let mut build = Command::new(env!("CARGO"));
-            build.args([
-                "build",
-                "--quiet",
-                "--package",
-                "ringway-control",
-                "--bin",
-                "ringway",
-            ]);
+            // All of them, as scripts/build.sh does: other sets have other features.
+            build.args(["build", "--quiet", "--locked", "--workspace", "--bins"]);
             if !cfg!(debug_assertions) {
                 build.arg("--release");
             }
