@@ -104,7 +104,8 @@ labels! {
         Connect = "connect",
         /// R1: idempotent and still held whole.
         Idempotent = "idempotent",
-        /// R2: the kernel proves that the function never acknowledged a byte.
+        /// R2: the function ended the connection before it acknowledged a byte, as the kernel
+        /// proves; or none was sent.
         Unapplied = "unapplied",
     }
 }

@@ -34,6 +34,8 @@ struct Try<'t> {
     call: &'t Call<'t>,
     /// The whole request has been sent.
     sent: Cell<bool>,
+    /// A send to the function failed, and has taken the socket's error with it.
+    send_failed: Cell<bool>,
     /// The client's side of the body failed.
     body_failure: Cell<Option<Failure>>,
     client_gone: Cell<bool>,
@@ -61,6 +63,7 @@ pub(crate) async fn attempt<'a>(
         upstream: &upstream,
         call,
         sent: Cell::new(false),
+        send_failed: Cell::new(false),
         body_failure: Cell::new(None),
         client_gone: Cell::new(false),
         head_seen: Cell::new(false),
@@ -130,7 +133,8 @@ impl Try<'_> {
             return;
         };
         // A failed send still leaves a reply to be read: the function may have answered first.
-        let (_, buf) = self.pump(Way::Up).send(buf).await;
+        let (result, buf) = self.pump(Way::Up).send(buf).await;
+        self.send_failed.set(result.is_err());
         request.send = Some(buf);
         self.request_sent();
     }
@@ -339,9 +343,11 @@ impl Try<'_> {
             match result {
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
                 Ok(n) if n > 0 && !self.conn.alarm.has_expired(Slot::Down) => {}
-                _ => {
+                end => {
                     let silent = buf.is_empty() && !begun;
-                    return (Err(Down::NoHead { silent }), buf);
+                    // A reset whose error the send has taken reads like an end.
+                    let ended = matches!(end, Ok(0)) && !self.send_failed.get();
+                    return (Err(Down::NoHead { silent, ended }), buf);
                 }
             }
         }

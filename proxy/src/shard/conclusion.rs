@@ -27,9 +27,11 @@ pub(crate) enum Down {
         head: FinalHead,
         surplus: bool,
     },
-    /// No complete final head; `silent` when not a byte came.
+    /// No complete final head; `silent` when not a byte came, `ended` when the endpoint ended its
+    /// side in order.
     NoHead {
         silent: bool,
+        ended: bool,
     },
     BadHead,
     /// The reply was cut after its head was sent.
@@ -98,7 +100,7 @@ pub(crate) fn conclude<'a>(
             counters.client_aborts.add(1);
             Outcome::Ended(After::Close)
         }
-        Down::NoHead { silent } => {
+        Down::NoHead { silent, ended } => {
             if end.failure == Failure::Died {
                 upstream.blame();
                 counters.upstream_aborts.add(1);
@@ -106,7 +108,9 @@ pub(crate) fn conclude<'a>(
             let again = silent && end.retry && end.failure == Failure::Died;
             match (again, plan.is_idempotent()) {
                 (true, true) => Outcome::Retry(RetryRule::Idempotent),
-                (true, false) if upstream.is_unapplied() => Outcome::Retry(RetryRule::Unapplied),
+                (true, false) if upstream.is_unapplied(ended) => {
+                    Outcome::Retry(RetryRule::Unapplied)
+                }
                 _ => Outcome::Failed(end.failure),
             }
         }

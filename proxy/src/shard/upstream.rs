@@ -113,9 +113,13 @@ impl<'a> Upstream<'a> {
             .failed(self.busy.key, shard.clock.now());
     }
 
-    /// Whether the kernel proves that the endpoint acknowledged nothing of this exchange.
-    pub(crate) fn is_unapplied(&self) -> bool {
-        self.sock.nothing_acked_since(self.sent_before)
+    /// Whether it is proven that the endpoint has taken nothing of this exchange: no byte was
+    /// sent, or it `ended` its side, and the end acknowledged nothing. A reset proves nothing:
+    /// it may come before the acknowledgement of what was read, which Linux delays by up to
+    /// 200 ms, and its own is not counted.
+    pub(crate) fn is_unapplied(&self, ended: bool) -> bool {
+        self.sock.sent() == self.sent_before
+            || (ended && self.sock.nothing_acked_since(self.sent_before))
     }
 
     /// Gives the connection back for the next request.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ringway_tests::provider::{Kind, Provider, Readiness};
+use ringway_tests::server::Vice;
 use ringway_tests::{Client, Gateway, eventually};
 
 fn start() -> (Provider, Gateway) {
@@ -94,5 +95,28 @@ fn a_restart_of_the_provider_leaves_no_stale_connection() {
             let reply = gateway.call("POST", "/function/one/x", b"body");
             (reply.status == 200).then_some(())
         });
+    }
+}
+
+/// A reset overtakes the acknowledgement of what was read just before it, so that the kernel has
+/// no proof that a call was not taken.
+#[test]
+fn a_call_that_was_taken_is_not_sent_twice_unless_its_method_allows_it() {
+    let (provider, gateway) = start();
+    let mut client = Client::connect(gateway.address).unwrap();
+    for (path, vice) in [("reset", Vice::Reset), ("close", Vice::Close)] {
+        provider.script(&format!("/function/one/{path}"), vice);
+        for (method, times) in [("POST", 1), ("PATCH", 1), ("PUT", 3), ("GET", 3)] {
+            // Enough that the kernel delays acknowledgements on the kept connection.
+            for _ in 0..20 {
+                let reply = client.request("POST", "/function/one/x", &[], b"body");
+                assert_eq!(reply.unwrap().status, 200);
+            }
+            let target = format!("/function/one/{path}");
+            let reply = client.request(method, &target, &[], b"body").unwrap();
+            assert_eq!(reply.status, 502, "{method} {target}: {}", reply.text());
+            let taken = provider.requests(&format!("{method} {target}")).len();
+            assert_eq!(taken, times, "{method} {target}");
+        }
     }
 }

@@ -36,6 +36,8 @@ pub enum Act {
     Hold,
     /// The end of the connection, without an answer.
     Close,
+    /// A reset of the connection.
+    Reset,
     /// The same, later.
     Later(Duration, Box<Self>),
 }

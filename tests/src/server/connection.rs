@@ -49,6 +49,10 @@ impl Connection {
                     self.stream.write_all(&bytes).await?;
                     return self.stream.shutdown().await;
                 }
+                Act::Reset => {
+                    let now = Some(std::time::Duration::ZERO);
+                    return socket2::SockRef::from(&self.stream).set_linger(now);
+                }
                 Act::Hold | Act::Later(..) | Act::Close => return Ok(()),
             }
         }

@@ -11,6 +11,8 @@ pub enum Vice {
     Hold,
     /// The connection ends without an answer.
     Close,
+    /// The connection is reset.
+    Reset,
     /// These bytes come instead of HTTP, then the end.
     Bytes(Vec<u8>),
     /// This answer comes whatever was asked.
@@ -29,6 +31,7 @@ impl Vice {
         match self {
             Self::Hold => Act::Hold,
             Self::Close => Act::Close,
+            Self::Reset => Act::Reset,
             Self::Bytes(bytes) => Act::Bytes(bytes.clone()),
             Self::Answer(answer) | Self::Early(answer) => Act::Answer(answer.clone()),
             Self::Stream(head, stream) => Act::Stream(head.clone(), stream.listener()),
