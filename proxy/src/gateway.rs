@@ -407,7 +407,7 @@ impl ShardStart {
         let failed = ready.clone();
         let result = runtime::block_on(&choice, async move {
             let shard = Shard::new(setup);
-            match monoio::net::TcpListener::from_std(listener) {
+            match crate::shard::rt::TcpListener::from_std(listener) {
                 Ok(listener) => {
                     let _ = ready.send(Ok(()));
                     drop(ready);

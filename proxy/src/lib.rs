@@ -26,6 +26,8 @@ mod name;
 pub mod route;
 mod runtime;
 mod shard;
+#[cfg(test)]
+mod sim;
 
 pub use config::{AccessLog, Cidr, Config, DriverChoice, HalfClose};
 pub use cors::{Cors, Origins};

@@ -101,6 +101,12 @@ impl Pool {
         Buf::new(memory, class, Rc::clone(self))
     }
 
+    /// Bytes in use.
+    #[cfg(test)]
+    pub(crate) fn used(&self) -> u64 {
+        self.used.get()
+    }
+
     /// Bytes given to the allocator since the start.
     pub(crate) fn freed(&self) -> u64 {
         self.freed.get()

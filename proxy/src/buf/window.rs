@@ -140,9 +140,17 @@ impl Drop for Buf {
 }
 
 /// A buffer to be read into, behind its window.
+#[cfg_attr(
+    test,
+    expect(dead_code, reason = "the simulated sockets have no need of it")
+)]
 pub(crate) struct Fill(pub(crate) Buf);
 
 /// A buffer whose window is to be sent.
+#[cfg_attr(
+    test,
+    expect(dead_code, reason = "the simulated sockets have no need of it")
+)]
 pub(crate) struct Flush(pub(crate) Buf);
 
 #[expect(unsafe_code, reason = "monoio's buffer traits are unsafe")]

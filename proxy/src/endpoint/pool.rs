@@ -112,6 +112,13 @@ impl Endpoints {
         }
     }
 
+    /// Requests in flight at all endpoints.
+    #[cfg(test)]
+    pub(crate) fn inflight(&self) -> u64 {
+        let all = self.states.iter().chain([&self.control]);
+        all.map(|state| u64::from(state.inflight)).sum()
+    }
+
     pub(crate) fn begin(&mut self, key: Key) {
         if let Some(state) = self.state(key) {
             state.inflight += 1;

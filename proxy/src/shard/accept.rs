@@ -12,11 +12,9 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use monoio::io::Canceller;
-use monoio::net::{TcpListener, TcpStream};
-
 use crate::shard::conn::{Conn, Wall};
 use crate::shard::io::{Sock, accept, detach};
+use crate::shard::rt::{self, Canceller, TcpListener, TcpStream};
 use crate::shard::{Neighbour, Shard};
 
 /// How long accepting rests when descriptors or memory run out.
@@ -28,7 +26,7 @@ pub(crate) async fn accept_loop(shard: &'static Shard, listener: TcpListener) {
         wait_for_room(shard).await;
         while shard.buffers.is_exhausted() && !shard.draining.get() {
             shard.counters.accept_paused.add(1);
-            monoio::time::sleep(SHORTAGE_PAUSE).await;
+            rt::sleep(SHORTAGE_PAUSE).await;
         }
         match next(shard, &listener).await {
             Some(Ok((stream, peer))) => admit(shard, stream, peer),
@@ -36,7 +34,7 @@ pub(crate) async fn accept_loop(shard: &'static Shard, listener: TcpListener) {
                 // An idle upstream connection is worth less than a client.
                 shard.endpoints.borrow_mut().close_one();
                 shard.counters.accept_paused.add(1);
-                monoio::time::sleep(SHORTAGE_PAUSE).await;
+                rt::sleep(SHORTAGE_PAUSE).await;
             }
             // The client gave up before it was accepted: none of our business.
             Some(Err(_)) => {}
@@ -89,7 +87,7 @@ fn serve(shard: &'static Shard, sock: Sock, peer: SocketAddr) {
     shard.counters.connections.add(1);
     shard.connections.set(shard.connections.get() + 1);
     shard.wake_ticker();
-    monoio::spawn(Wall::new(conn));
+    rt::spawn(Wall::new(conn));
 }
 
 /// At the limit the kernel's backlog is the queue: accepting waits until a connection ends.
@@ -178,8 +176,8 @@ pub(crate) fn begin_drain(shard: &'static Shard) {
     if let Some(waker) = shard.room.borrow_mut().take() {
         waker.wake();
     }
-    monoio::spawn(async move {
-        monoio::time::sleep(shard.drain_idle.get()).await;
+    rt::spawn(async move {
+        rt::sleep(shard.drain_idle.get()).await;
         shard.wheel.each(super::timer::Alarm::end_if_idle);
     });
 }

@@ -88,7 +88,7 @@ pub(crate) async fn timed_out(conn: &Conn, text: &str) {
     if last_words(conn, 408, text, b"").await {
         // Shutting the write side as well, or closing at once, would reset a client that still
         // sends, and its kernel would throw the answer away.
-        monoio::time::sleep(std::time::Duration::from_millis(200)).await;
+        crate::shard::rt::sleep(std::time::Duration::from_millis(200)).await;
     }
 }
 

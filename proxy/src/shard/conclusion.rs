@@ -75,11 +75,10 @@ pub(crate) fn conclude<'a>(
             if end.sent && head.reusable && !surplus {
                 upstream.release();
             }
-            let keep = end.sent && !head.close && plan.keep_alive;
-            Outcome::Ended(if keep {
-                After::Keep(end.rest)
-            } else {
-                After::Close
+            Outcome::Ended(match (end.sent && plan.keep_alive, head.close) {
+                (true, false) => After::Keep(end.rest),
+                (true, true) => After::Linger,
+                (false, _) => After::Close,
             })
         }
         Down::Cut { close_delimited } => {

@@ -9,8 +9,6 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use monoio::io::Canceller;
-
 use crate::buf::{Buf, Class};
 use crate::fault::Reject;
 use crate::http::{HeadEnd, Refusal};
@@ -19,6 +17,7 @@ use crate::limits::{
 };
 use crate::shard::clients::ClientPlace;
 use crate::shard::io::{Peek, Side, Sock};
+use crate::shard::rt::Canceller;
 use crate::shard::timer::{Act, Alarm, Slot};
 use crate::shard::{Shard, answer, exchange};
 
@@ -42,6 +41,9 @@ pub(crate) enum After {
     Keep(Option<Buf>),
     /// The connection is over.
     Close,
+    /// It is over although the client did not ask for that: more of its requests may be on their
+    /// way.
+    Linger,
 }
 
 /// What waiting for a head led to.
@@ -172,20 +174,20 @@ fn serve(conn: Conn) -> impl Future<Output = ()> {
             match Box::pin(active(conn)).await {
                 Next::Idle if cold_wait(conn).await => {}
                 Next::Idle => return,
-                Next::Close => break,
+                // Closing over unread bytes would reset the connection, and the client's kernel
+                // would throw away what it has not read yet of the answer.
+                Next::Close if conn.sock.peek() != Peek::Data => return,
+                Next::Close | Next::Linger => break,
             }
         }
-        // Closing over unread bytes would reset the connection, and the client's kernel would
-        // throw away what it has not read yet of the answer.
-        if conn.sock.peek() == Peek::Data {
-            Box::pin(conn.linger()).await;
-        }
+        Box::pin(conn.linger()).await;
     }
 }
 
 enum Next {
     Idle,
     Close,
+    Linger,
 }
 
 /// Waits without a buffer. `false` when the connection is over.
@@ -208,6 +210,7 @@ async fn active(conn: &Conn) -> Next {
             HeadRead::Complete { buf, len } => match exchange::run(conn, buf, len).await {
                 After::Keep(rest) => carry = rest,
                 After::Close => return Next::Close,
+                After::Linger => return Next::Linger,
             },
             HeadRead::Idle => return Next::Idle,
             HeadRead::Closed => return Next::Close,

@@ -173,32 +173,19 @@ async fn fail(conn: &Conn, plan: &Plan, request: &mut Request, failure: Failure)
         ..answer::plain(said.status, said.text)
     };
     after(
-        conn,
         answer::send(conn, &reply).await,
         close,
-        read_to_end,
+        !read_to_end || plan.keep_alive,
         request.rest.take(),
     )
-    .await
 }
 
-/// What follows an answer of the gateway's own.
-async fn after(
-    conn: &Conn,
-    sent: bool,
-    close: bool,
-    read_to_end: bool,
-    rest: Option<Buf>,
-) -> After {
+/// What follows an answer of the gateway's own. `more`: the client may be sending.
+fn after(sent: bool, close: bool, more: bool, rest: Option<Buf>) -> After {
     match (sent, close) {
         (true, false) => After::Keep(rest),
-        (true, true) => {
-            if !read_to_end {
-                Box::pin(conn.linger()).await;
-            }
-            After::Close
-        }
-        (false, _) => After::Close,
+        (true, true) if more => After::Linger,
+        _ => After::Close,
     }
 }
 
@@ -238,5 +225,5 @@ async fn answer_here(conn: &Conn, mut buf: Buf, local: Local) -> After {
     let sent = answer::send(conn, &reply).await;
     log_local(conn, &stamp, if sent { status } else { CLIENT_GONE });
     let rest = (!buf.is_empty()).then_some(buf);
-    after(conn, sent, close, read_to_end, rest).await
+    after(sent, close, !read_to_end || keep_alive, rest)
 }

@@ -11,11 +11,12 @@ use std::cell::{Cell, UnsafeCell};
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 
-use monoio::io::{AsyncReadRent, AsyncWriteRent, CancelHandle, CancelableAsyncReadRent};
-use monoio::net::{TcpListener, TcpStream, UnixStream};
+use monoio::io::{AsyncReadRent, AsyncWriteRent, CancelableAsyncReadRent};
+use monoio::net::UnixStream;
 
 use crate::buf::{Buf, Fill, Flush};
 use crate::metrics::Counter;
+use crate::shard::rt::{CancelHandle, TcpListener, TcpStream};
 use crate::table::Address;
 
 /// A connected stream socket.

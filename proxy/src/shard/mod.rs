@@ -14,12 +14,15 @@ mod cross;
 mod exchange;
 mod first;
 pub(crate) mod inbox;
+#[cfg(not(test))]
 pub(crate) mod io;
 mod lag;
 mod park;
 mod plan;
 mod pump;
 mod reply_head;
+#[cfg(not(test))]
+pub(crate) mod rt;
 mod thrift;
 mod timer;
 mod tunnel;
@@ -31,8 +34,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use monoio::net::TcpListener;
-
 use crate::buf::Pool;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -43,9 +44,13 @@ use crate::shard::clients::Clients;
 use crate::shard::inbox::Inbox;
 use crate::shard::lag::Lag;
 use crate::shard::park::Park;
+use crate::shard::rt::TcpListener;
 use crate::shard::thrift::Thrift;
 use crate::shard::timer::{TICK_MILLIS, Wheel};
 use crate::table::{Address, Held, Publisher, Reader};
+
+#[cfg(test)]
+pub(crate) use crate::sim::{io, rt};
 
 /// What a shard is given at start.
 pub(crate) struct Setup {
@@ -115,6 +120,8 @@ impl Shard {
     pub(crate) fn new(setup: Setup) -> &'static Self {
         let seed = std::collections::hash_map::RandomState::new();
         let seed = std::hash::BuildHasher::hash_one(&seed, setup.index);
+        #[cfg(test)]
+        let seed = crate::sim::random().unwrap_or(seed);
         Box::leak(Box::new(Self {
             index: setup.index,
             control: Address::Unix(setup.config.fallback.clone()),
@@ -149,8 +156,8 @@ impl Shard {
         listener: TcpListener,
         bell: std::os::unix::net::UnixStream,
     ) {
-        monoio::spawn(accept::accept_loop(self, listener));
-        monoio::spawn(self.tick());
+        rt::spawn(accept::accept_loop(self, listener));
+        rt::spawn(self.tick());
         inbox::listen(self, bell).await;
     }
 
@@ -202,7 +209,7 @@ impl Shard {
                     lag = Lag::start(self.clock.read_micros());
                 }
             }
-            monoio::time::sleep(Duration::from_millis(TICK_MILLIS)).await;
+            rt::sleep(Duration::from_millis(TICK_MILLIS)).await;
             let micros = self.clock.read_micros();
             self.counters.loop_lag_micros.set(lag.tick(micros));
             let now = self.clock.now();

@@ -14,6 +14,7 @@ use crate::http::BodyCursor;
 use crate::shard::call::Call;
 use crate::shard::conn::Conn;
 use crate::shard::io::Sock;
+use crate::shard::rt;
 use crate::shard::timer::{Act, Slot};
 
 /// Full reads in a row after which the next larger buffer is used.
@@ -229,7 +230,7 @@ impl Pump<'_> {
 async fn yield_to_others() {
     let flag = Rc::new((Cell::new(false), Cell::new(None::<Waker>)));
     let theirs = Rc::clone(&flag);
-    monoio::spawn(async move {
+    rt::spawn(async move {
         theirs.0.set(true);
         if let Some(waker) = theirs.1.take() {
             waker.wake();

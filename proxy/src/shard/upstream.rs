@@ -7,6 +7,7 @@ use crate::limits::CONNECT_TIMEOUT;
 use crate::shard::conn::Conn;
 use crate::shard::io::Sock;
 use crate::shard::plan::{Plan, Target};
+use crate::shard::rt;
 use crate::table::Address;
 
 /// A connection that one exchange holds. Dropping it closes the connection.
@@ -144,7 +145,7 @@ impl Busy<'_> {
         for _ in 0..2 {
             let dialling = Sock::connect(address, gauge);
             // Dropping a dial that has sent nothing loses nothing.
-            let error = match monoio::time::timeout(CONNECT_TIMEOUT, dialling).await {
+            let error = match rt::timeout(CONNECT_TIMEOUT, dialling).await {
                 Ok(Ok(sock)) => return Ok(sock),
                 Ok(Err(error)) => error,
                 Err(_) => io::ErrorKind::TimedOut.into(),
