@@ -3,8 +3,9 @@
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ringway_tests::free_port;
 
@@ -98,7 +99,7 @@ impl Shared {
                 Next::Refused => {
                     let text = buffered.escape_ascii().to_string();
                     lock(&self.unreadable).push(text);
-                    return;
+                    return refuse(&mut stream);
                 }
             }
             let mut piece = [0; 16 * 1024];
@@ -148,6 +149,15 @@ impl Shared {
         );
         stream.write_all(reply.as_bytes()).is_ok()
     }
+}
+
+/// Says so, and reads what still comes, so that the answer arrives.
+fn refuse(stream: &mut TcpStream) {
+    let reply = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let _ = stream.write_all(reply);
+    let _ = stream.shutdown(Shutdown::Write);
+    let _ = stream.set_read_timeout(Some(Duration::from_millis(200)));
+    while stream.read(&mut [0; 1024]).is_ok_and(|count| count > 0) {}
 }
 
 /// Id and word of a target, which is `…/x/<id>/<word>`.
