@@ -234,11 +234,13 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     use super::*;
+    use crate::config::DriverChoice;
+    use crate::runtime;
 
     #[test]
     fn there_is_room_for_as_many_as_allowed_and_no_more() {
-        let driver = monoio::RuntimeBuilder::<monoio::LegacyDriver>::new();
-        driver.build().unwrap().block_on(async {
+        let driver = runtime::choose(DriverChoice::Epoll).unwrap();
+        let done = runtime::block_on(&driver, async {
             let mut endpoints = Endpoints::new(Room {
                 per_endpoint: 2,
                 in_all: 3,
@@ -257,5 +259,6 @@ mod tests {
             assert!(endpoints.close_one());
             assert!(endpoints.put(key(1), sock(), 0).is_none());
         });
+        done.unwrap();
     }
 }
