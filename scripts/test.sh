@@ -42,6 +42,9 @@ limit 600 scripts/main_job.sh
 step "replaced, ended, and robbed of replicas under load"
 limit 300 scripts/siege.sh sigterm takeover kill
 
+step "where requests end, between nginx, HAProxy and an origin"
+limit 300 scripts/smuggle.sh
+
 step "the API against its document"
 limit 600 scripts/schemathesis.sh
 

@@ -120,3 +120,32 @@ const _: () = assert!(HEADER_BYTES_MAX <= HEAD_BYTES_MAX);
 const _: () = assert!(TARGET_BYTES_MAX <= HEAD_BYTES_MAX);
 const _: () = assert!(HEADROOM_BYTES + TAILROOM_BYTES < HEAD_BUFFER_BYTES);
 const _: () = assert!(CHUNK_SIZE_DIGITS_MAX < 16);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_leave_descriptors_to_all_else() {
+        let reserved = DESCRIPTORS_RESERVED;
+        assert_eq!(connections_max(1_000_000), 1_000_000 - 4_096);
+        // Where the reserve is more than half of all, half of it must do.
+        assert_eq!(connections_max(2 * reserved), 4_096);
+        assert_eq!(connections_max(2 * reserved + 1), 4_097);
+        assert_eq!(connections_max(1_024), 512);
+        assert_eq!(connections_max(0), 1);
+    }
+
+    #[test]
+    fn every_shard_has_enough_memory_to_work_with() {
+        assert_eq!(
+            buffer_bytes_max(8 * BUFFER_BYTES_MIN, 4),
+            2 * BUFFER_BYTES_MIN
+        );
+        assert_eq!(
+            buffer_bytes_max(4 * BUFFER_BYTES_MIN - 1, 4),
+            BUFFER_BYTES_MIN
+        );
+        assert_eq!(buffer_bytes_max(0, 0), BUFFER_BYTES_MIN);
+    }
+}

@@ -102,3 +102,38 @@ fn out_of_memory_calls_are_refused_and_the_gateway_lives() {
     let reply = request(gateway.address, "GET", "/function/vice/x", &[], b"");
     assert_eq!(reply.unwrap().status, 200);
 }
+
+#[test]
+fn a_body_may_be_slow_but_may_not_stand_still() {
+    let gateway = Gateway::with(&[("read_timeout", "1s"), ("RINGWAY_SHARDS", "1")]);
+    gateway.deploy_ready(&Deployment::vice("vice"), 1);
+    let head = b"POST /function/vice/slow?ms=1 HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n";
+    let mut slow = Client::connect(gateway.address).unwrap();
+    slow.send(head).unwrap();
+    for _ in 0..6 {
+        std::thread::sleep(Duration::from_millis(300));
+        slow.send(b"x").unwrap();
+    }
+    assert_eq!(slow.reply("POST").unwrap().status, 200);
+    let mut still = Client::connect(gateway.address).unwrap();
+    still.send(head).unwrap();
+    still.send(b"x").unwrap();
+    assert_eq!(still.reply("POST").unwrap().status, 408);
+    let rejected = gateway.metric("ringway_rejects_total{reason=\"body_timeout\"}");
+    assert_eq!(rejected, Some(1.0));
+    assert!(still.is_closed(Duration::from_secs(5)));
+}
+
+#[test]
+fn a_client_that_takes_nothing_is_let_go() {
+    let gateway = Gateway::with(&[("write_timeout", "1s"), ("RINGWAY_SHARDS", "1")]);
+    gateway.deploy_ready(&Deployment::vice("vice"), 1);
+    let mut deaf = Client::connect(gateway.address).unwrap();
+    let head = b"GET /function/vice/bulk?size=100000000 HTTP/1.1\r\nHost: a\r\n\r\n";
+    deaf.send(head).unwrap();
+    eventually("the end of its call", Duration::from_secs(10), || {
+        (sum(&gateway, "ringway_client_aborts_total") >= 1.0).then_some(())
+    });
+    let reply = deaf.reply("GET").unwrap();
+    assert!(!reply.complete && reply.body.len() < 100_000_000);
+}

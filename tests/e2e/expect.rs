@@ -73,21 +73,19 @@ fn unknown_expectations_are_refused() {
     assert_eq!(reply.unwrap().status, 417);
 }
 
+/// nginx before 1.29 takes 103 for the reply, and gives the real one to the next request of that
+/// connection, whoever made it.
 #[test]
-fn early_hints_pass_and_a_flood_of_them_does_not() {
+fn interim_replies_that_nobody_asked_for_are_dropped_and_a_flood_of_them_is_refused() {
     let gateway = Gateway::start();
     gateway.deploy(&Deployment::vice("vice"));
     let mut client = Client::connect(gateway.address).unwrap();
-    client
-        .send(b"GET /function/vice/hints HTTP/1.1\r\nHost: a\r\n\r\n")
-        .unwrap();
-    let hint = client.any_reply("GET").unwrap();
-    assert_eq!(
-        (hint.status, hint.header("link")),
-        (103, Some("</style.css>; rel=preload"))
-    );
-    assert_eq!(client.any_reply("GET").unwrap().text(), "hinted");
-    let reply = gateway.call("GET", "/function/vice/flood?n=100", b"");
+    for method in ["GET", "HEAD"] {
+        let head = format!("{method} /function/vice/hints HTTP/1.1\r\nHost: a\r\n\r\n");
+        client.send(head.as_bytes()).unwrap();
+        assert_eq!(client.any_reply(method).unwrap().status, 200);
+    }
+    let reply = gateway.call("GET", "/function/vice/flood?n=9", b"");
     assert_eq!(reply.status, 502);
     let reply = gateway.call("GET", "/function/vice/flood?n=8", b"");
     assert_eq!(reply.text(), "after the flood");

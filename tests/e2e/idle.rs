@@ -63,6 +63,11 @@ fn a_client_that_drips_its_head_is_cut_with_408() {
         }
     }
     assert_eq!(client.reply("GET").unwrap().status, 408);
+    let page = gateway.metrics_text();
+    let mut counted = page
+        .lines()
+        .filter(|l| l.contains("reason=\"head_timeout\""));
+    assert!(counted.any(|l| !l.ends_with(" 0")), "{page}");
 }
 
 #[test]
@@ -99,6 +104,8 @@ fn at_the_connection_limit_clients_wait_for_a_place() {
         waiting.iter().all(|w| !w.is_finished()),
         "nobody is refused, nobody is served"
     );
+    let paused = gateway.metric("ringway_accept_paused_total{shard=\"0\"}");
+    assert!(paused.is_some_and(|n| n >= 1.0), "{paused:?}");
     drop(holders);
     eventually("the waiting clients", Duration::from_secs(10), || {
         waiting

@@ -375,6 +375,11 @@ impl Drop for Gateway {
     }
 }
 
+/// Asks a process by its id to end.
+pub fn terminate(pid: u32) {
+    signal(pid, libc::SIGTERM);
+}
+
 /// Sends a signal by process id.
 #[expect(unsafe_code, reason = "kill(2) has no safe wrapper in std")]
 pub(crate) fn signal(pid: u32, signal: i32) {

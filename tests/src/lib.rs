@@ -25,7 +25,7 @@ pub use deployment::Deployment;
 pub use descriptors::raise_descriptor_limit;
 pub use dns::{Dns, DnsVice};
 pub use echo::Echo;
-pub use gateway::{Gateway, binary, sibling, vice};
+pub use gateway::{Gateway, binary, sibling, terminate, vice};
 pub use halts::{Halt, Watch};
 pub use load::Load;
 pub use nats::Nats;

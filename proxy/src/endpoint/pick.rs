@@ -75,6 +75,24 @@ mod tests {
     }
 
     #[test]
+    fn whoever_may_be_picked_is_picked_before_all_who_are_avoided() {
+        let mut random = crate::http::tests::Random::new(91);
+        for _ in 0..20_000 {
+            let count = 1 + random.below(12);
+            let loads: Vec<Option<u32>> = (0..count)
+                .map(|_| (!random.one_in(2)).then(|| random.next() as u32 % 100))
+                .collect();
+            let picked = pick(count, || random.next(), |i| loads[i]).unwrap();
+            // One alone is not asked for: there is no choice.
+            let all_avoided = loads.iter().all(Option::is_none);
+            assert!(
+                loads[picked].is_some() || all_avoided,
+                "{picked} of {loads:?}"
+            );
+        }
+    }
+
+    #[test]
     fn equal_load_is_shared_evenly() {
         let mut r = random(11);
         let mut hits = [0u32; 3];

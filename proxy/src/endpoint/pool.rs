@@ -235,3 +235,37 @@ impl Endpoints {
         self.idle_total > 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::config::DriverChoice;
+    use crate::runtime;
+
+    #[test]
+    fn there_is_room_for_as_many_as_allowed_and_no_more() {
+        let driver = runtime::choose(DriverChoice::Epoll).unwrap();
+        let done = runtime::block_on(&driver, async {
+            let mut endpoints = Endpoints::new(Room {
+                per_endpoint: 2,
+                in_all: 3,
+            });
+            let sock = || {
+                let (stream, _) = UnixStream::pair().unwrap();
+                stream.set_nonblocking(true).unwrap();
+                Box::new(Sock::from_unix(stream).unwrap())
+            };
+            let key = |slot| Key::Slot { slot, serial: 1 };
+            let mut put = |slot| endpoints.put(key(slot), sock(), 0).is_none();
+            assert!(put(0) && put(0), "two of one endpoint");
+            assert!(!put(0), "not a third");
+            assert!(put(1), "three in all");
+            assert!(!put(1), "not a fourth");
+            assert!(endpoints.close_one());
+            assert!(endpoints.put(key(1), sock(), 0).is_none());
+        });
+        done.unwrap();
+    }
+}

@@ -10,7 +10,7 @@ use std::task::Poll;
 
 use crate::buf::{Buf, Class};
 use crate::config::HalfClose;
-use crate::fault::Failure;
+use crate::fault::{Failure, Reject};
 use crate::http::{CONTINUE, HeadEnd, Method, Refusal, Reply, Version};
 use crate::limits::{ABORT_WATCH_AFTER, CONTINUE_TIMEOUT, INTERIM_REPLIES_MAX, LINGER_TIMEOUT};
 use crate::shard::answer;
@@ -179,14 +179,18 @@ impl Try<'_> {
             Ok(()) | Err(Fault::WriteFailed) => {}
             Err(fault) => {
                 let expired = self.conn.alarm.has_expired(Slot::Up);
-                match fault {
-                    _ if expired => self.body_failure.set(Some(Failure::BodyTimeout)),
-                    Fault::Truncated => self.body_failure.set(Some(Failure::BodyTruncated)),
-                    Fault::Framing(why) => {
+                let refused = match fault {
+                    _ if expired => Some((Reject::BodyTimeout, Failure::BodyTimeout)),
+                    Fault::Truncated => Some((Reject::Truncated, Failure::BodyTruncated)),
+                    Fault::Framing(why) => Some((why, Failure::BodyMalformed)),
+                    _ => None,
+                };
+                match refused {
+                    Some((why, failure)) => {
                         self.conn.shard.counters.reject(why);
-                        self.body_failure.set(Some(Failure::BodyMalformed));
+                        self.body_failure.set(Some(failure));
                     }
-                    _ => self.client_gone.set(true),
+                    None => self.client_gone.set(true),
                 }
                 // The function must not take half a body for a whole one.
                 self.upstream.sock.shutdown(Side::Both);

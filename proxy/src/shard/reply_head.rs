@@ -54,12 +54,10 @@ pub(crate) fn understand(
     scratch.clear();
     let http11 = plan.version == Version::Http11;
     if head.status < 200 && head.status != 101 {
-        let forward = http11
-            && match head.status {
-                100 => plan.expect_continue && !told_continue,
-                103 => true,
-                _ => false,
-            };
+        // Only what was asked for: a proxy in front that takes 103 for the reply itself (nginx
+        // before 1.29 does) would give the real one to the next request of its connection.
+        let asked_for = head.status == 100 && plan.expect_continue && !told_continue;
+        let forward = http11 && asked_for;
         if forward {
             forward::interim(&head, &mut scratch);
         }

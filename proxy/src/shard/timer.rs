@@ -310,6 +310,42 @@ mod tests {
         }
     }
 
+    /// Deadlines set, moved and cleared at random beside a plain list of them.
+    #[test]
+    fn whatever_is_set_fires_in_its_time_and_nothing_else() {
+        let mut random = crate::http::tests::Random::new(92);
+        let wheel = wheel_at(0);
+        let alarms: Vec<_> = (0..50).map(|_| Alarm::new(NO_FD)).collect();
+        let mut wanted = [None; 50];
+        let mut fired = 0;
+        for tick in 1..20_000 {
+            // Up to a tick late is the ticker's own affair; here it is always in time.
+            let now = tick * TICK_MILLIS;
+            wheel.advance(now);
+            for (alarm, wanted) in alarms.iter().zip(&mut wanted) {
+                let expired = alarm.take_expired(Slot::Up);
+                let due = wanted.filter(|at| *at <= now);
+                assert_eq!(expired, due.is_some(), "{wanted:?} at {now}");
+                if let Some(at) = due {
+                    assert!(now - at < TICK_MILLIS, "{at} fired at {now}");
+                    *wanted = None;
+                    fired += 1;
+                }
+            }
+            let one = random.below(alarms.len());
+            if random.one_in(8) {
+                alarms[one].clear(Slot::Up);
+                wanted[one] = None;
+            } else {
+                let longest = random.pick(&[&20_usize, &1_000, &30_000]);
+                let at = now + 1 + random.below(*longest) as Millis;
+                wheel.set(&alarms[one], Slot::Up, at, Act::Wake);
+                wanted[one] = Some(at);
+            }
+        }
+        assert!(fired > 1_000, "{fired} fired: the test tests little");
+    }
+
     #[test]
     fn a_deadline_moves_either_way() {
         let wheel = wheel_at(0);

@@ -108,6 +108,11 @@ pub(crate) fn ask_for_endpoint(shard: &Shard, function: &Function) {
     }
 }
 
+/// Whether nobody more may wait, on this shard or for this function.
+fn is_full(in_shard: usize, for_function: u64, parked_max: u32) -> bool {
+    in_shard >= PARKED_PER_SHARD_MAX || for_function >= parked_max.into()
+}
+
 /// A place in the waiting room.
 struct Place<'a> {
     conn: &'a Conn,
@@ -133,9 +138,7 @@ impl<'a> Place<'a> {
         let counters = function.shared.counters.shard(shard.index);
         let parked_max = function.settings.parked_max;
         let parked_max = parked_max.unwrap_or(PARKED_PER_FUNCTION_MAX);
-        if shard.park.waiting() >= PARKED_PER_SHARD_MAX
-            || counters.parked.get() >= parked_max.into()
-        {
+        if is_full(shard.park.waiting(), counters.parked.get(), parked_max) {
             shard.counters.reject(Reject::Parked);
             return Err(Failure::TooManyParked);
         }
@@ -197,5 +200,22 @@ impl Drop for Place<'_> {
         shard.counters.parked.sub(1);
         let counters = self.function.shared.counters.shard(shard.index);
         counters.parked.sub(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_room_takes_as_many_as_it_may_and_no_more() {
+        let per_function = PARKED_PER_FUNCTION_MAX;
+        assert!(!is_full(
+            PARKED_PER_SHARD_MAX - 1,
+            u64::from(per_function) - 1,
+            per_function
+        ));
+        assert!(is_full(PARKED_PER_SHARD_MAX, 0, per_function));
+        assert!(is_full(0, per_function.into(), per_function));
     }
 }

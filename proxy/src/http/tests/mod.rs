@@ -19,6 +19,7 @@ mod forward;
 mod framing;
 mod head_end;
 mod random;
+mod render;
 mod reply;
 mod request;
 mod response;

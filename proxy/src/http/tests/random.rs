@@ -52,7 +52,7 @@ const PIECES: [&str; 40] = [
 ];
 
 /// Random bytes, random pieces of messages, or a message with a few changes.
-fn bytes(random: &mut Random, message: &str) -> Vec<u8> {
+pub(super) fn bytes(random: &mut Random, message: &str) -> Vec<u8> {
     if random.one_in(8) {
         return random.bytes(120);
     }
@@ -74,7 +74,7 @@ fn bytes(random: &mut Random, message: &str) -> Vec<u8> {
     bytes
 }
 
-fn message(random: &mut Random) -> String {
+pub(super) fn message(random: &mut Random) -> String {
     let fields = random.pick(&[
         "Content-Length: 5\r\nA: b\r\n",
         "Transfer-Encoding: chunked\r\nTrailer: a, b\r\n",
@@ -160,7 +160,7 @@ fn replies() {
         let bytes = bytes(&mut random, &message);
         let method = [Method::Get, Method::Head][random.below(2)];
         let mut slots = response_slots();
-        let Ok(Some(len)) = HeadEnd::response().find(&bytes) else {
+        let Ok(Some(len)) = split::head_end(&bytes, HeadEnd::response) else {
             let _ = parse_response(&bytes, &mut slots, method);
             continue;
         };
