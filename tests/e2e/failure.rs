@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ringway_tests::{Client, Deployment, Gateway, eventually, request};
+use ringway_tests::{Client, Deployment, Gateway, eventually, request, reset_when_closed};
 
 #[test]
 fn broken_replies_are_502_and_never_reused() {
@@ -150,32 +150,11 @@ fn a_client_that_resets_frees_the_function() {
     eventually("the call", Duration::from_secs(5), || {
         (gateway.metric(inflight) == Some(1.0)).then_some(())
     });
-    reset(&client);
+    reset_when_closed(client.stream());
     drop(client);
     eventually("the call's end", Duration::from_secs(5), || {
         (gateway.metric(inflight) == Some(0.0)).then_some(())
     });
-}
-
-#[expect(unsafe_code, reason = "std cannot set SO_LINGER to zero on stable")]
-fn reset(client: &Client) {
-    use std::os::fd::AsRawFd;
-    let linger = libc::linger {
-        l_onoff: 1,
-        l_linger: 0,
-    };
-    let size = u32::try_from(size_of_val(&linger)).unwrap();
-    // SAFETY: pointer and size are of one live struct.
-    unsafe {
-        let value = (&raw const linger).cast();
-        libc::setsockopt(
-            client.stream().as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_LINGER,
-            value,
-            size,
-        );
-    }
 }
 
 /// Whoever has read a reply to its end may call again: the place is free by then.
