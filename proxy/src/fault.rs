@@ -104,7 +104,7 @@ labels! {
         Connect = "connect",
         /// R1: idempotent and still held whole.
         Idempotent = "idempotent",
-        /// R2: the kernel proves that the function never acknowledged a byte.
+        /// R2: the kernel proves that the function had ended the connection before a byte came.
         Unapplied = "unapplied",
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Sock {
     tcp: bool,
     /// Bytes sent so far, for the proof that nothing of a request was acknowledged.
     sent: Cell<u64>,
+    /// A receive or a send failed: then no end by itself is proof of anything.
+    failed: Cell<bool>,
     /// `tcpi_bytes_acked` when the connection was made (the SYN may count).
     acked_base: u64,
     /// Counts open upstream connections; taken down when the socket is dropped.
@@ -64,6 +66,7 @@ impl Sock {
             stream: UnsafeCell::new(Stream::Tcp(stream)),
             tcp: true,
             sent: Cell::new(0),
+            failed: Cell::new(false),
             acked_base: 0,
             gauge: None,
         }
@@ -77,6 +80,7 @@ impl Sock {
             stream: UnsafeCell::new(Stream::Unix(stream)),
             tcp: false,
             sent: Cell::new(0),
+            failed: Cell::new(false),
             acked_base: 0,
             gauge: None,
         })
@@ -96,6 +100,7 @@ impl Sock {
                     stream: UnsafeCell::new(Stream::Tcp(stream)),
                     tcp: true,
                     sent: Cell::new(0),
+                    failed: Cell::new(false),
                     gauge: Some(gauge),
                 })
             }
@@ -107,6 +112,7 @@ impl Sock {
                     stream: UnsafeCell::new(Stream::Unix(stream)),
                     tcp: false,
                     sent: Cell::new(0),
+                    failed: Cell::new(false),
                     acked_base: 0,
                     gauge: Some(gauge),
                 })
@@ -141,6 +147,9 @@ impl Sock {
             Stream::Tcp(s) => s.read(Fill(buf)).await,
             Stream::Unix(s) => s.read(Fill(buf)).await,
         };
+        if let Err(error) = &result {
+            self.heed(error);
+        }
         (result, buf)
     }
 
@@ -179,6 +188,7 @@ impl Sock {
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => {
+                    self.heed(&e);
                     result = Err(e);
                     break;
                 }
@@ -186,6 +196,17 @@ impl Sock {
         }
         buf.rewind_to(start, end);
         (result, buf)
+    }
+
+    /// Keeps in mind that the connection failed. A broken pipe is what the end of a peer leads to
+    /// that closed before it got our bytes, a reset may follow upon their reading.
+    fn heed(&self, error: &io::Error) {
+        if !matches!(
+            error.kind(),
+            io::ErrorKind::Interrupted | io::ErrorKind::BrokenPipe
+        ) {
+            self.failed.set(true);
+        }
     }
 
     /// Completes when there is something to read, or the peer ended. May be dropped at any time.
@@ -249,9 +270,12 @@ impl Sock {
         self.sent.get()
     }
 
-    /// Whether the kernel proves that the peer acknowledged nothing after the first `sent` bytes.
-    pub(crate) fn nothing_acked_since(&self, sent: u64) -> bool {
+    /// Whether the kernel proves that the peer took nothing after the first `sent` bytes, for a
+    /// connection that the peer has ended. An end acknowledges all that came before it. A reset
+    /// acknowledges nothing: it may overtake the acknowledgement of what was read.
+    pub(crate) fn nothing_taken_since(&self, sent: u64) -> bool {
         self.tcp
+            && !self.failed.get()
             && bytes_acked(self.fd)
                 .is_some_and(|acked| acked <= self.acked_base.saturating_add(sent))
     }

@@ -113,9 +113,9 @@ impl<'a> Upstream<'a> {
             .failed(self.busy.key, shard.clock.now());
     }
 
-    /// Whether the kernel proves that the endpoint acknowledged nothing of this exchange.
+    /// Whether the kernel proves that the endpoint took nothing of this exchange.
     pub(crate) fn is_unapplied(&self) -> bool {
-        self.sock.nothing_acked_since(self.sent_before)
+        self.sock.nothing_taken_since(self.sent_before)
     }
 
     /// Gives the connection back for the next request.
