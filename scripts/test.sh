@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # All that CI runs: installs what the tests need, checks, builds, tests on every driver.
 #   scripts/test.sh          at most 40 minutes from a cold cache on 2 cores
-#   scripts/test.sh --long   also big bodies, long streams, many connections, sieges, fuzzing, benchmarks,
-#                            instructions per request
+#   scripts/test.sh --long   also big bodies, long streams, many connections, sieges, a soak, fuzzing,
+#                            benchmarks, instructions per request
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -42,6 +42,9 @@ limit 600 scripts/main_job.sh
 step "replaced, ended, and robbed of replicas under load"
 limit 300 scripts/siege.sh sigterm takeover kill
 
+step "soak, one minute"
+limit 300 scripts/soak.sh 1
+
 step "the API against its document"
 limit 600 scripts/schemathesis.sh
 
@@ -52,6 +55,7 @@ if [ "$long" = 1 ]; then
   step "long runs"
   limit 7200 scripts/main_job.sh --long
   limit 3600 scripts/siege.sh
+  limit 3600 scripts/soak.sh 30
   limit 3600 scripts/queue.sh
   limit 7200 scripts/fuzz.sh 600
   limit 7200 scripts/bench.sh --full

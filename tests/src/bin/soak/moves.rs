@@ -76,7 +76,7 @@ impl Mover<'_> {
             1 => ("scalings", self.scale()),
             2 if self.passing => ("deletions", self.pass()),
             2 => ("deployments", self.pass()),
-            _ => ("deployments with calls at once", self.deploy_and_call()),
+            _ => ("deployments before calls", self.deploy_and_call()),
         };
         self.stage.books().change(kind, done);
     }
@@ -113,7 +113,9 @@ impl Mover<'_> {
             let ask = Ask::draw(&mut self.random, self.stage.id(), Function::Fresh);
             self.call("after deployment", &ask);
         }
-        delete(self.stage, Function::Fresh.name())
+        let deleted = delete(self.stage, Function::Fresh.name());
+        self.stage.books().change("deletions after calls", deleted);
+        Ok(())
     }
 
     /// The end of a replica while it has calls.

@@ -1,5 +1,6 @@
 //! What the gateway's process holds, each second.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use ringway_tests::Gateway;
@@ -69,6 +70,23 @@ impl Samples {
 pub(crate) fn descriptors(gateway: &Gateway) -> usize {
     let folder = std::fs::read_dir(format!("/proc/{}/fd", gateway.pid()));
     folder.map_or(0, Iterator::count)
+}
+
+/// How many there are of each kind, for a report of too many.
+pub(crate) fn kinds(gateway: &Gateway) -> Vec<String> {
+    let folder = std::fs::read_dir(format!("/proc/{}/fd", gateway.pid()));
+    let mut kinds = BTreeMap::<String, u32>::new();
+    for entry in folder.into_iter().flatten().flatten() {
+        let target = std::fs::read_link(entry.path()).unwrap_or_default();
+        let target = target.display().to_string();
+        // Such as `socket:[123]`.
+        let kind = target.split(":[").next().unwrap_or_default();
+        *kinds.entry(kind.to_owned()).or_default() += 1;
+    }
+    kinds
+        .iter()
+        .map(|(kind, n)| format!("{n} {kind}"))
+        .collect()
 }
 
 const EVERY: Duration = Duration::from_secs(1);

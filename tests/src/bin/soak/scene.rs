@@ -1,12 +1,13 @@
 //! One gateway's soak from its start to its end.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use ringway_tests::{Gateway, Pace, Paced};
 
 use crate::order::Order;
-use crate::sampler::{Samples, descriptors};
+use crate::sampler::{Samples, descriptors, kinds};
 use crate::stage::Stage;
 use crate::tally::Tally;
 use crate::{acts, moves};
@@ -23,7 +24,10 @@ pub(crate) fn run(driver: &'static str, order: Order) -> Result<Report, String> 
     let over = AtomicBool::new(false);
     let (mut report, tally) = std::thread::scope(|scope| {
         let listener = scope.spawn(|| Tally::listen(&path, &over));
-        let report = soak(&gateway, &path.display().to_string(), order, base);
+        let path = path.display().to_string();
+        // The listener must be told of the end, whatever happens.
+        let soak = AssertUnwindSafe(|| soak(&gateway, &path, order, base));
+        let report = catch_unwind(soak).unwrap_or_else(|_| Err("panicked".into()));
         over.store(true, Ordering::Relaxed);
         let tally = listener.join().map_err(|_| "the tally panicked")?;
         Ok::<_, String>((report?, tally.map_err(|e| e.to_string())?))
@@ -72,7 +76,7 @@ fn soak(
             let seed = order.seed.wrapping_add(actor << 32);
             scope.spawn(move || acts::play(stage, seed));
         }
-        let probes = std::panic::catch_unwind(|| probe(gateway, order));
+        let probes = catch_unwind(|| probe(gateway, order));
         let seconds = began.elapsed().as_secs_f64();
         stage.end();
         let samples = sampler.join().map_err(|_| "the sampler panicked")?;
@@ -135,8 +139,12 @@ fn settled(stage: &Stage<'_>, base: usize) -> Result<String, String> {
     moves::strike(stage)?;
     await_none(|| {
         let open = descriptors(gateway);
-        let more = (open > base).then(|| format!("{open} descriptors, {base} before it"));
-        more.into_iter().collect()
+        if open <= base {
+            return Vec::new();
+        }
+        let mut left = kinds(gateway);
+        left.insert(0, format!("{open} descriptors, {base} before it"));
+        left
     })?;
     Ok(
         "after the load: no call in flight or parked, no panic; without functions no descriptor \
