@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The shard's own code between simulated clients and functions, one seed after another, with
-# optimisation. The ordinary tests run the first 300.
+# optimisation. The ordinary tests run the first 120.
 #   scripts/simulate.sh [seeds]      default 5000
 #   RINGWAY_SIM_SEED=414 cargo test --package ringway-proxy --lib sim::no_seed -- --nocapture
 # shows what happens in one of them.

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # All that CI runs: installs what the tests need, checks, builds, tests on every driver.
 #   scripts/test.sh          at most 40 minutes from a cold cache on 2 cores
-#   scripts/test.sh --long   also big bodies, long streams, many connections, sieges, fuzzing, benchmarks,
-#                            instructions per request
+#   scripts/test.sh --long   also big bodies, long streams, many connections, sieges, a soak, fuzzing,
+#                            benchmarks, instructions per request
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -45,6 +45,9 @@ limit 300 scripts/siege.sh sigterm takeover kill
 step "where requests end, between nginx, HAProxy and an origin"
 limit 300 scripts/smuggle.sh
 
+step "soak, one minute"
+limit 300 scripts/soak.sh 1
+
 step "the API against its document"
 limit 600 scripts/schemathesis.sh
 
@@ -55,6 +58,7 @@ if [ "$long" = 1 ]; then
   step "long runs"
   limit 7200 scripts/main_job.sh --long
   limit 3600 scripts/siege.sh
+  limit 3600 scripts/soak.sh 30
   limit 3600 scripts/queue.sh
   limit 7200 scripts/fuzz.sh 600
   limit 3600 scripts/simulate.sh

@@ -1,8 +1,10 @@
 //! Functions that fail, and what their callers are told.
 
+use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
-use ringway_tests::{Client, Deployment, Gateway, eventually, request};
+use ringway_tests::proof::Sum;
+use ringway_tests::{Client, Deployment, Gateway, eventually, request, reset_when_closed};
 
 #[test]
 fn broken_replies_are_502_and_never_reused() {
@@ -150,31 +152,38 @@ fn a_client_that_resets_frees_the_function() {
     eventually("the call", Duration::from_secs(5), || {
         (gateway.metric(inflight) == Some(1.0)).then_some(())
     });
-    reset(&client);
+    reset_when_closed(client.stream());
     drop(client);
     eventually("the call's end", Duration::from_secs(5), || {
         (gateway.metric(inflight) == Some(0.0)).then_some(())
     });
 }
 
-#[expect(unsafe_code, reason = "std cannot set SO_LINGER to zero on stable")]
-fn reset(client: &Client) {
-    use std::os::fd::AsRawFd;
-    let linger = libc::linger {
-        l_onoff: 1,
-        l_linger: 0,
-    };
-    let size = u32::try_from(size_of_val(&linger)).unwrap();
-    // SAFETY: pointer and size are of one live struct.
-    unsafe {
-        let value = (&raw const linger).cast();
-        libc::setsockopt(
-            client.stream().as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_LINGER,
-            value,
-            size,
-        );
+/// A reset may overtake the acknowledgement of what the function has already read.
+#[test]
+fn a_post_that_was_read_and_then_reset_is_not_sent_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tally");
+    let tally = UnixDatagram::bind(&path).unwrap();
+    tally.set_nonblocking(true).unwrap();
+    let gateway = Gateway::start();
+    let vice = Deployment::vice("vice").env("VICE_TALLY", path.to_str().unwrap());
+    gateway.deploy_ready(&vice.replicas(2), 2);
+    let mut client = Client::connect(gateway.address).unwrap();
+    let sum = Sum::of(b"x").to_string();
+    for id in 1..=80 {
+        // Three calls first: an old connection's acknowledgements are late.
+        let (fault, status) = [("", 200), ("reset", 502)][usize::from(id % 4 == 0)];
+        let target = format!("/function/vice/proof?fault={fault}");
+        let id = id.to_string();
+        let headers = [
+            ("X-Proof-Id", id.as_str()),
+            ("X-Proof-Length", "1"),
+            ("X-Proof-Sum", &sum),
+        ];
+        let reply = client.request("POST", &target, &headers, b"x").unwrap();
+        let told = std::iter::from_fn(|| tally.recv(&mut [0; 8]).ok()).count();
+        assert_eq!((told, reply.status), (1, status), "{id}: {}", reply.text());
     }
 }
 

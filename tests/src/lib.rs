@@ -14,8 +14,11 @@ mod nats;
 mod pace;
 mod port;
 mod prometheus;
+pub mod proof;
 pub mod provider;
 mod queue_worker;
+mod random;
+mod reset;
 pub mod server;
 mod wait;
 
@@ -33,4 +36,6 @@ pub use pace::{Pace, Paced};
 pub use port::free_port;
 pub use prometheus::Prometheus;
 pub use queue_worker::QueueWorker;
+pub use random::Random;
+pub use reset::reset_when_closed;
 pub use wait::eventually;

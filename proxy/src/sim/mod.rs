@@ -216,7 +216,7 @@ fn setting(name: &str) -> Option<u64> {
 fn no_seed_breaks_a_promise() {
     let seeds = match setting("RINGWAY_SIM_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..setting("RINGWAY_SIM_SEEDS").unwrap_or(300),
+        None => 0..setting("RINGWAY_SIM_SEEDS").unwrap_or(120),
     };
     let mut calls = 0;
     let mut failed = Vec::new();

@@ -229,17 +229,19 @@ pub(crate) fn kill_under_post() -> Result<String, String> {
     let received: std::collections::HashSet<&str> = log.lines().collect();
     for (id, how) in &failed {
         must(how == "502", || format!("{id} failed with {how}"))?;
-        must(received.contains(id.as_str()), || {
-            format!("{id}: 502, yet no replica had received it")
-        })?;
     }
     must(log.lines().count() == received.len(), || {
         "a POST was delivered twice".into()
     })?;
     gateway.await_replicas("py", 3);
     let n = failed.len();
+    // The others lay unread with the killed replica, which no sign tells from those it had read.
+    let read = failed
+        .iter()
+        .filter(|(id, _)| received.contains(id.as_str()));
+    let read = read.count();
     Ok(format!(
-        "{sent} POSTs, {n} x 502, all {n} in the functions' logs, none twice; retries {}",
+        "{sent} POSTs, {n} x 502, {read} of them in the functions' logs, none twice; retries {}",
         retries(&gateway)
     ))
 }

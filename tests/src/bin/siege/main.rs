@@ -6,7 +6,6 @@
 mod crowd;
 mod fairness;
 mod noise;
-mod random;
 mod replace;
 mod slow;
 

@@ -5,10 +5,9 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use ringway_tests::{Deployment, Gateway, request};
+use ringway_tests::{Deployment, Gateway, Random, request};
 
 use crate::must;
-use crate::random::Random;
 
 /// Replies by their first line's status; 0: none.
 type Statuses = BTreeMap<u16, usize>;

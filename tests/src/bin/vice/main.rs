@@ -1,6 +1,7 @@
 //! A function whose path chooses how it misbehaves. Listens on `$PORT` (loopback), or on the
 //! Unix socket `$RINGWAY_SOCKET` when that is set; std only, one thread per connection.
 
+mod proof;
 mod request;
 mod vices;
 
@@ -22,25 +23,8 @@ impl Stream for TcpStream {
         Box::new(self.try_clone().expect("a descriptor for the twin"))
     }
 
-    #[expect(unsafe_code, reason = "std cannot set SO_LINGER to zero on stable")]
     fn reset(&self) {
-        use std::os::fd::AsRawFd;
-        let linger = libc::linger {
-            l_onoff: 1,
-            l_linger: 0,
-        };
-        let size = u32::try_from(size_of_val(&linger)).unwrap_or(0);
-        // SAFETY: pointer and size are of one live struct.
-        unsafe {
-            let value = (&raw const linger).cast();
-            libc::setsockopt(
-                self.as_raw_fd(),
-                libc::SOL_SOCKET,
-                libc::SO_LINGER,
-                value,
-                size,
-            );
-        }
+        ringway_tests::reset_when_closed(self);
     }
 }
 

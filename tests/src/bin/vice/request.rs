@@ -60,11 +60,16 @@ impl Request {
 
     /// A number from the query, such as `n=5`.
     pub(crate) fn number(&self, name: &str, default: u64) -> u64 {
-        let value = self
-            .query
+        self.word(name)
+            .and_then(|v| v.parse().ok())
+            .unwrap_or(default)
+    }
+
+    /// A word from the query, such as `fault=reset`.
+    pub(crate) fn word(&self, name: &str) -> Option<&str> {
+        self.query
             .split('&')
-            .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
-        value.and_then(|v| v.parse().ok()).unwrap_or(default)
+            .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
     }
 
     /// Reads the body, calling `each` with its data as it comes. `Err` when it is cut.

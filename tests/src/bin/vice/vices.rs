@@ -3,8 +3,8 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use crate::Stream;
 use crate::request::Request;
+use crate::{Stream, proof};
 
 /// Serves one connection.
 pub(crate) fn serve(mut stream: Box<dyn Stream>) {
@@ -22,6 +22,7 @@ fn answer(stream: &mut dyn Stream, request: &mut Request) -> std::io::Result<boo
     let path = request.path.clone();
     match path.as_str() {
         "/echo" => echo(stream, request),
+        "/proof" => proof::serve(stream, request),
         "/raw" => raw(stream, request),
         "/drip" => drip(stream, request),
         "/hang" => {
