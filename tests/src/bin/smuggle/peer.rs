@@ -19,23 +19,28 @@ pub(crate) enum Kind {
 
 /// A running proxy; ended when dropped.
 pub(crate) struct Peer {
-    pub(crate) address: SocketAddr,
+    /// Where it listens for each upstream.
+    pub(crate) addresses: Vec<SocketAddr>,
     child: Child,
     _folder: TempDir,
 }
 
 impl Peer {
-    /// Starts one in front of `upstream`, and waits until a request passes through it.
-    pub(crate) fn start(kind: Kind, upstream: SocketAddr) -> Self {
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    /// Starts one in front of each of `upstreams`, and waits until requests pass through it. One
+    /// process for all: two of HAProxy 2.6 may differ in what they refuse (`X : y` in trailers).
+    pub(crate) fn start(kind: Kind, upstreams: &[SocketAddr]) -> Self {
+        let address = |_: &SocketAddr| SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let addresses: Vec<SocketAddr> = upstreams.iter().map(address).collect();
+        let ways: Vec<_> = addresses
+            .iter()
+            .copied()
+            .zip(upstreams.iter().copied())
+            .collect();
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("config");
         let (name, config) = match kind {
-            Kind::Nginx => ("nginx", nginx(folder.path(), address, upstream)),
-            _ => (
-                "haproxy",
-                haproxy(address, upstream, kind == Kind::LaxHaproxy),
-            ),
+            Kind::Nginx => ("nginx", nginx(folder.path(), &ways)),
+            _ => ("haproxy", haproxy(&ways, kind == Kind::LaxHaproxy)),
         };
         std::fs::write(&file, config).expect("a file in the folder");
         let mut command = Command::new(program(name));
@@ -52,14 +57,17 @@ impl Peer {
             .stderr(log);
         let child = command.spawn().unwrap_or_else(|e| panic!("{name}: {e}"));
         let peer = Self {
-            address,
+            addresses,
             child,
             _folder: folder,
         };
-        eventually(&format!("{name} to serve"), Duration::from_secs(10), || {
-            let reply = request(address, "GET", "/function/x/q0/ready", &[], b"").ok()?;
-            (reply.status == 200).then_some(())
-        });
+        for address in &peer.addresses {
+            eventually(&format!("{name} to serve"), Duration::from_secs(10), || {
+                let target = "/function/x/q0/ready";
+                let reply = request(*address, "GET", target, &[], b"").ok()?;
+                (reply.status == 200).then_some(())
+            });
+        }
         peer
     }
 }
@@ -81,9 +89,9 @@ fn program(name: &str) -> PathBuf {
 }
 
 /// As little refused, buffered and repaired as it can be told to.
-fn nginx(folder: &Path, listen: SocketAddr, upstream: SocketAddr) -> String {
+fn nginx(folder: &Path, ways: &[(SocketAddr, SocketAddr)]) -> String {
     let folder = folder.display();
-    format!(
+    let mut config = format!(
         "daemon off;
 worker_processes 1;
 pid {folder}/pid;
@@ -100,24 +108,27 @@ http {{
   ignore_invalid_headers off;
   underscores_in_headers on;
   merge_slashes off;
-  upstream function {{ server {upstream} max_fails=0; keepalive 64; }}
+  proxy_http_version 1.1;
+  proxy_set_header Connection \"\";
+  proxy_buffering off;
+  proxy_request_buffering off;
+  proxy_next_upstream off;
+"
+    );
+    for (number, (listen, upstream)) in ways.iter().enumerate() {
+        config.push_str(&format!(
+            "  upstream function{number} {{ server {upstream} max_fails=0; keepalive 64; }}
   server {{
     listen {listen} backlog=1024;
-    location / {{
-      proxy_pass http://function;
-      proxy_http_version 1.1;
-      proxy_set_header Connection \"\";
-      proxy_buffering off;
-      proxy_request_buffering off;
-      proxy_next_upstream off;
-    }}
+    location / {{ proxy_pass http://function{number}; }}
   }}
-}}
 "
-    )
+        ));
+    }
+    config + "}\n"
 }
 
-fn haproxy(listen: SocketAddr, upstream: SocketAddr, lax: bool) -> String {
+fn haproxy(ways: &[(SocketAddr, SocketAddr)], lax: bool) -> String {
     let (request, reply) = match lax {
         true => (
             "option accept-invalid-http-request",
@@ -125,8 +136,7 @@ fn haproxy(listen: SocketAddr, upstream: SocketAddr, lax: bool) -> String {
         ),
         false => ("", ""),
     };
-    format!(
-        "global
+    let mut config = "global
   nbthread 1
   maxconn 4000
 defaults
@@ -138,13 +148,19 @@ defaults
   timeout connect 5s
   timeout client 10s
   timeout server 10s
-frontend front
+"
+    .to_owned();
+    for (number, (listen, upstream)) in ways.iter().enumerate() {
+        config.push_str(&format!(
+            "frontend front{number}
   {request}
   bind {listen} backlog 1024
-  default_backend function
-backend function
+  default_backend function{number}
+backend function{number}
   {reply}
   server function {upstream} pool-max-conn 64
 "
-    )
+        ));
+    }
+    config
 }

@@ -21,19 +21,32 @@ pub(crate) struct Stage {
     _behind: [Peer; 2],
 }
 
-/// A proxy in front of Ringway, and the same without Ringway behind it.
+/// A proxy in front of Ringway, and, at another address, of the origin itself.
 struct Front {
     name: &'static str,
     replies: &'static str,
-    before_ringway: Peer,
-    before_origin: Peer,
+    peer: Peer,
+}
+
+impl Front {
+    fn before_ringway(&self) -> SocketAddr {
+        self.peer.addresses[0]
+    }
+
+    fn before_origin(&self) -> SocketAddr {
+        self.peer.addresses[1]
+    }
 }
 
 impl Stage {
     pub(crate) fn start(replies: Vec<Reply>) -> Self {
         let origin = Origin::start(replies);
-        let behind = [Kind::Nginx, Kind::Haproxy].map(|kind| Peer::start(kind, origin.address));
-        let places = [origin.address, behind[0].address, behind[1].address];
+        let behind = [Kind::Nginx, Kind::Haproxy].map(|kind| Peer::start(kind, &[origin.address]));
+        let places = [
+            origin.address,
+            behind[0].addresses[0],
+            behind[1].addresses[0],
+        ];
         let gateways = places.map(|place| {
             let url = format!("http://{place}");
             let gateway = Gateway::with(&[("functions_provider_url", &url)]);
@@ -43,8 +56,7 @@ impl Stage {
         let front = |kind, name, replies| Front {
             name,
             replies,
-            before_ringway: Peer::start(kind, gateways[0].address),
-            before_origin: Peer::start(kind, origin.address),
+            peer: Peer::start(kind, &[gateways[0].address, origin.address]),
         };
         let fronts = vec![
             front(
@@ -93,10 +105,10 @@ impl Stage {
             let alone = format!("q{:07x}", at * 16 + 8 + place);
             let bytes = input.with_canary(&alone);
             let (unaided, expected) =
-                self.send(front.before_origin.address, &alone, &bytes, &input.method);
+                self.send(front.before_origin(), &alone, &bytes, &input.method);
             let id = format!("q{:07x}", at * 16 + 4 + place);
             let bytes = input.with_canary(&id);
-            let to = front.before_ringway.address;
+            let to = front.before_ringway();
             let (view, seen) = self.send(to, &id, &bytes, &input.method);
             // Bodies hold ids.
             let (alone, own) = (alone.as_bytes(), id.as_bytes());
@@ -139,7 +151,7 @@ impl Stage {
         let (verdict, direct) = run(self.gateways[0].address, 0, None);
         let mut verdicts = vec![("client < Ringway < hostile origin", verdict)];
         for (place, front) in self.fronts.iter().enumerate() {
-            let (verdict, _) = run(front.before_ringway.address, place + 1, Some(&direct));
+            let (verdict, _) = run(front.before_ringway(), place + 1, Some(&direct));
             verdicts.push((front.replies, verdict));
         }
         verdicts
