@@ -103,13 +103,19 @@ impl Client {
 
     async fn send(&self, question: Question<'_>) -> Result<Response<Incoming>, ProviderError> {
         // An idle connection that the provider closes just now costs a question that may be
-        // asked twice only another try.
-        if question.method == Method::GET
-            && let Ok(response) = self.once(&question).await
-        {
-            return Ok(response);
-        }
-        let sent = self.once(&question).await;
+        // asked again only another try; the next may be closing too.
+        let mut tries = if question.method == Method::GET {
+            GET_TRIES
+        } else {
+            1
+        };
+        let sent = loop {
+            let sent = self.once(&question).await;
+            tries -= 1;
+            if sent.is_ok() || tries == 0 {
+                break sent;
+            }
+        };
         sent.map_err(|error| ProviderError::Unreachable {
             external: if error.is_connect() {
                 "cannot be connected to"
@@ -209,6 +215,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Idle connections kept: about as many as the API has callers at once.
 const IDLE_MAX: usize = 32;
+/// How often a question that may be asked again is asked.
+const GET_TRIES: u32 = 3;
 /// Largest answer: a list of 10,000 functions has about 10 MiB.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
