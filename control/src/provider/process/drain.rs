@@ -3,13 +3,16 @@
 //! The shards close idle connections to endpoints that left the table, so what is left are calls
 //! in flight. The kernel's list of sockets says when they are over, for any kind of function.
 
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
 use ringway_proxy::Address;
-use tokio::fs;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 use tokio::time::{self, Instant};
 
 /// Returns when the last connection to `address` is gone, or at the bound.
@@ -34,44 +37,68 @@ pub(super) async fn drained(address: &Address, bound: Duration) {
 
 /// How many connections there are; `None` where the kernel does not tell.
 async fn connections(address: &Address) -> Option<usize> {
+    // The list of a busy machine is long, and each look costs as much as it is long.
+    let _turn = TURNS.acquire().await.ok()?;
+    let began = Instant::now();
+    let count = counted(address).await;
+    time::sleep(began.elapsed() * REST).await;
+    count
+}
+
+async fn counted(address: &Address) -> Option<usize> {
     match address {
         Address::Tcp(SocketAddr::V4(address)) => {
-            let list = fs::read_to_string("/proc/net/tcp").await.ok()?;
             let ip = u32::from_ne_bytes(address.ip().octets());
-            Some(tcp_clients(
-                &list,
-                &format!("{ip:08X}:{:04X}", address.port()),
-            ))
+            let remote = format!("{ip:08X}:{:04X}", address.port());
+            look("/proc/net/tcp", move |line| is_tcp_client(line, &remote)).await
         }
         Address::Tcp(SocketAddr::V6(_)) => None,
         Address::Unix(path) => {
-            let list = fs::read("/proc/net/unix").await.ok()?;
-            Some(unix_servers(&list, path))
+            let path = path.to_path_buf();
+            look("/proc/net/unix", move |line| is_unix_server(line, &path)).await
         }
     }
 }
 
-/// Established connections whose remote end is `remote`: the shards' side, which is there
+/// Counts the lines of a list of the kernel's, which may be many megabytes: never held whole.
+async fn look(
+    list: &'static str,
+    is_meant: impl Fn(&[u8]) -> bool + Send + 'static,
+) -> Option<usize> {
+    let looked = spawn_blocking(move || count(BufReader::new(File::open(list)?), is_meant));
+    looked.await.ok()?.ok()
+}
+
+fn count(mut list: impl BufRead, is_meant: impl Fn(&[u8]) -> bool) -> io::Result<usize> {
+    let (mut line, mut sockets) = (Vec::new(), 0);
+    while list.read_until(b'\n', &mut line)? > 0 {
+        sockets += usize::from(is_meant(line.strip_suffix(b"\n").unwrap_or(&line)));
+        line.clear();
+    }
+    Ok(sockets)
+}
+
+/// An established connection whose remote end is `remote`: the shards' side, which is there
 /// whatever address the function bound.
-fn tcp_clients(list: &str, remote: &str) -> usize {
-    let sockets = list.lines().skip(1).filter(|line| {
-        let mut fields = line.split_ascii_whitespace();
-        fields.nth(2) == Some(remote) && fields.next() == Some("01")
-    });
-    sockets.count()
+fn is_tcp_client(line: &[u8], remote: &str) -> bool {
+    let mut fields = fields(line);
+    fields.nth(2) == Some(remote.as_bytes()) && fields.next() == Some(b"01")
 }
 
-/// Connected sockets that carry the listener's path: the function's side.
-fn unix_servers(list: &[u8], path: &Path) -> usize {
-    let path = path.as_os_str().as_bytes();
-    let sockets = list.split(|b| *b == b'\n').filter(|line| {
-        let connected = line.split(|b| *b == b' ').filter(|f| !f.is_empty()).nth(5);
-        let behind = line.strip_suffix(path);
-        connected == Some(b"03") && behind.is_some_and(|before| before.ends_with(b" "))
-    });
-    sockets.count()
+/// A connected socket that carries the listener's path: the function's side.
+fn is_unix_server(line: &[u8], path: &Path) -> bool {
+    let behind = line.strip_suffix(path.as_os_str().as_bytes());
+    fields(line).nth(5) == Some(b"03") && behind.is_some_and(|before| before.ends_with(b" "))
 }
 
+fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|b| *b == b' ').filter(|field| !field.is_empty())
+}
+
+/// One look at a time, however many replicas end; …
+static TURNS: Semaphore = Semaphore::const_new(1);
+/// … and so many times as long none, so that looking never takes more than a fifth of a core.
+const REST: u32 = 4;
 /// Far longer than a shard takes from its choice to its first byte.
 const SETTLE: Duration = Duration::from_millis(250);
 const LOOK: Duration = Duration::from_millis(50);
@@ -83,14 +110,15 @@ mod tests {
 
     #[test]
     fn tcp_sockets_are_counted_from_the_client() {
-        let list = "\
+        let list = b"\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n\
    0: 0100007F:4E20 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0\n\
    1: 0100007F:4E20 0100007F:D431 01 00000000:00000000 00:00000000 00000000     0\n\
    2: 0100007F:D431 0100007F:4E20 01 00000000:00000000 00:00000000 00000000     0\n\
    3: 0100007F:D432 0100007F:4E20 06 00000000:00000000 00:00000000 00000000     0\n\
    4: 0100007F:D433 0100007F:4E21 01 00000000:00000000 00:00000000 00000000     0\n";
-        assert_eq!(tcp_clients(list, "0100007F:4E20"), 1);
+        let clients = count(&list[..], |line| is_tcp_client(line, "0100007F:4E20"));
+        assert_eq!(clients.unwrap(), 1);
     }
 
     #[test]
@@ -100,7 +128,10 @@ mod tests {
             0000000000000000: 00000003 00000000 00000000 0001 03 2 /run/a.sock\n\
             0000000000000000: 00000003 00000000 00000000 0001 03 3\n\
             0000000000000000: 00000003 00000000 00000000 0001 03 4 /x/run/a.sock\n";
-        assert_eq!(unix_servers(list, Path::new("/run/a.sock")), 1);
+        let servers = count(&list[..], |line| {
+            is_unix_server(line, Path::new("/run/a.sock"))
+        });
+        assert_eq!(servers.unwrap(), 1);
     }
 
     #[tokio::test]
