@@ -7,6 +7,7 @@ mod crash;
 mod dead;
 mod enqueue;
 mod guard;
+mod https;
 mod retry;
 pub(crate) mod stage;
 mod status;
