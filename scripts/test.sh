@@ -25,7 +25,7 @@ limit() { timeout --kill-after=10 "$@"; }
 
 step "unit tests, codec, tidy"
 limit 900 cargo test --workspace --locked --exclude ringway-tests
-limit 600 cargo test --package ringway-tests --locked --lib --test tidy --test codec --test corpus
+limit 600 cargo test --package ringway-tests --locked --lib --bin soak --test tidy --test codec --test corpus
 limit 300 cargo test --package ringway-proxy --locked --doc
 cargo build --workspace --bins --locked
 

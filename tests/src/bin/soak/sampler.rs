@@ -90,8 +90,8 @@ pub(crate) fn kinds(gateway: &Gateway) -> Vec<String> {
 }
 
 const EVERY: Duration = Duration::from_secs(1);
-/// MiB and descriptors. Medians of minutes of the same load differ by less; a leak of 20 bytes per
-/// request, or of one descriptor in 10,000, is more.
-const LONG: (f64, f64) = (6.0, 24.0);
+/// MiB and descriptors. Medians of the same load differ by less than one MiB; in half an hour a leak
+/// of 30 bytes per request, or of a descriptor in 10,000, is more.
+const LONG: (f64, f64) = (4.0, 16.0);
 /// Medians of 15 seconds: pools still fill, and one large body or update more is seen.
-const SHORT: (f64, f64) = (24.0, 64.0);
+const SHORT: (f64, f64) = (8.0, 64.0);
