@@ -112,7 +112,8 @@ impl Client {
         let sent = loop {
             let sent = self.once(&question).await;
             tries -= 1;
-            if sent.is_ok() || tries == 0 {
+            // Who cannot be connected to has no connection that was just being closed.
+            if tries == 0 || !sent.as_ref().is_err_and(|error| !error.is_connect()) {
                 break sent;
             }
         };

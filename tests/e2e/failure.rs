@@ -1,9 +1,7 @@
 //! Functions that fail, and what their callers are told.
 
-use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
-use ringway_tests::proof::Sum;
 use ringway_tests::{Client, Deployment, Gateway, eventually, request, reset_when_closed};
 
 #[test]
@@ -157,34 +155,6 @@ fn a_client_that_resets_frees_the_function() {
     eventually("the call's end", Duration::from_secs(5), || {
         (gateway.metric(inflight) == Some(0.0)).then_some(())
     });
-}
-
-/// A reset may overtake the acknowledgement of what the function has already read.
-#[test]
-fn a_post_that_was_read_and_then_reset_is_not_sent_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("tally");
-    let tally = UnixDatagram::bind(&path).unwrap();
-    tally.set_nonblocking(true).unwrap();
-    let gateway = Gateway::start();
-    let vice = Deployment::vice("vice").env("VICE_TALLY", path.to_str().unwrap());
-    gateway.deploy_ready(&vice.replicas(2), 2);
-    let mut client = Client::connect(gateway.address).unwrap();
-    let sum = Sum::of(b"x").to_string();
-    for id in 1..=80 {
-        // Three calls first: an old connection's acknowledgements are late.
-        let (fault, status) = [("", 200), ("reset", 502)][usize::from(id % 4 == 0)];
-        let target = format!("/function/vice/proof?fault={fault}");
-        let id = id.to_string();
-        let headers = [
-            ("X-Proof-Id", id.as_str()),
-            ("X-Proof-Length", "1"),
-            ("X-Proof-Sum", &sum),
-        ];
-        let reply = client.request("POST", &target, &headers, b"x").unwrap();
-        let told = std::iter::from_fn(|| tally.recv(&mut [0; 8]).ok()).count();
-        assert_eq!((told, reply.status), (1, status), "{id}: {}", reply.text());
-    }
 }
 
 /// Whoever has read a reply to its end may call again: the place is free by then.

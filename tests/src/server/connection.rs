@@ -50,8 +50,8 @@ impl Connection {
                     return self.stream.shutdown().await;
                 }
                 Act::Reset => {
-                    let now = Some(std::time::Duration::ZERO);
-                    return socket2::SockRef::from(&self.stream).set_linger(now);
+                    crate::reset_when_closed(&self.stream);
+                    return Ok(());
                 }
                 Act::Hold | Act::Later(..) | Act::Close => return Ok(()),
             }
