@@ -55,8 +55,8 @@ pub const PARK_TIMEOUT_MAX: Duration = Duration::from_secs(100);
 pub const IDLE_DEMOTE: Duration = Duration::from_secs(1);
 
 /// Connections of a shard up to which idle ones keep their buffer: with few of them the buffers
-/// (1 MiB in all, with what runs the calls) cost less than a read that can be cancelled.
-pub const PINNED_BUFFERS_MAX: usize = 128;
+/// (half a MiB in all, with what runs the calls) cost less than a read that can be cancelled.
+pub const PINNED_BUFFERS_MAX: usize = 64;
 
 /// Callers parked per function and shard.
 pub const PARKED_PER_FUNCTION_MAX: u32 = 1_000;

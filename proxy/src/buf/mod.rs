@@ -1,8 +1,10 @@
 //! I/O buffers: size classes per shard, one owned window type.
 
+mod packed;
 mod pool;
 mod window;
 
+pub(crate) use packed::Packed;
 pub(crate) use pool::{Class, Pool};
 pub(crate) use window::Buf;
 #[cfg(not(test))]

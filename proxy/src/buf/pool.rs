@@ -60,6 +60,9 @@ impl Class {
     }
 }
 
+/// Buffers for heads that are kept when little is to do.
+const HEADS_KEPT: usize = 16;
+
 /// One shard's buffers.
 pub(crate) struct Pool {
     free: [RefCell<Vec<Box<[u8]>>>; Class::ALL.len()],
@@ -128,6 +131,19 @@ impl Pool {
         }
     }
 
+    /// Counts bytes outside of buffers as in use, until [`Pool::forget`].
+    pub(crate) fn keep(&self, bytes: &[u8]) {
+        let bytes = bytes.len() as u64;
+        self.used.set(self.used.get().saturating_add(bytes));
+        self.account(bytes, true);
+    }
+
+    pub(crate) fn forget(&self, bytes: &[u8]) {
+        let bytes = bytes.len() as u64;
+        self.used.set(self.used.get().saturating_sub(bytes));
+        self.account(bytes, false);
+    }
+
     /// Gives bulk buffers that nobody uses back to the allocator.
     pub(crate) fn shrink(&self) {
         for class in [Class::Medium, Class::Bulk] {
@@ -136,10 +152,10 @@ impl Pool {
             }
         }
         let heads = &mut *self.free[Class::Head as usize].borrow_mut();
-        for memory in heads.drain(heads.len().min(64)..) {
+        for memory in heads.drain(heads.len().min(HEADS_KEPT)..) {
             self.account(memory.len() as u64, false);
         }
-        heads.shrink_to(64);
+        heads.shrink_to(HEADS_KEPT);
     }
 
     fn account(&self, bytes: u64, grown: bool) {

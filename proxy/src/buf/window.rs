@@ -15,8 +15,9 @@ use crate::limits::{HEADROOM_BYTES, TAILROOM_BYTES};
 /// fresh; [`Buf::prepend`] may use the headroom.
 pub(crate) struct Buf {
     memory: Box<[u8]>,
-    start: usize,
-    end: usize,
+    /// Half the size of a `usize`: a buffer's own fields lie many times in each exchange.
+    start: u32,
+    end: u32,
     class: Class,
     pool: Rc<Pool>,
 }
@@ -25,8 +26,8 @@ impl Buf {
     pub(crate) fn new(memory: Box<[u8]>, class: Class, pool: Rc<Pool>) -> Self {
         Self {
             memory,
-            start: HEADROOM_BYTES,
-            end: HEADROOM_BYTES,
+            start: HEADROOM_BYTES as u32,
+            end: HEADROOM_BYTES as u32,
             class,
             pool,
         }
@@ -36,13 +37,17 @@ impl Buf {
         self.class
     }
 
+    pub(crate) fn pool(&self) -> Rc<Pool> {
+        Rc::clone(&self.pool)
+    }
+
     /// The bytes in the window.
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.memory[self.start..self.end]
+        &self.memory[self.start()..self.end()]
     }
 
     pub(crate) const fn len(&self) -> usize {
-        self.end - self.start
+        (self.end - self.start) as usize
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
@@ -51,43 +56,44 @@ impl Buf {
 
     /// Bytes that a read may add.
     pub(crate) fn free(&self) -> usize {
-        self.memory.len() - TAILROOM_BYTES - self.end.min(self.memory.len() - TAILROOM_BYTES)
+        self.memory.len() - TAILROOM_BYTES - self.end().min(self.memory.len() - TAILROOM_BYTES)
     }
 
     /// Empties the window and gives the whole room back.
     pub(crate) fn clear(&mut self) {
-        self.start = HEADROOM_BYTES;
-        self.end = HEADROOM_BYTES;
+        self.set(HEADROOM_BYTES, HEADROOM_BYTES);
     }
 
     /// Drops `n` bytes from the front.
     pub(crate) fn consume(&mut self, n: usize) {
-        self.start = self.end.min(self.start + n);
+        self.set(self.end().min(self.start() + n), self.end());
     }
 
     /// Keeps only the first `n` bytes.
     pub(crate) fn truncate(&mut self, n: usize) {
-        self.end = self.end.min(self.start + n);
+        self.set(self.start(), self.end().min(self.start() + n));
     }
 
     /// Puts `bytes` in front of the window; `false` (and nothing done) when they do not fit.
     pub(crate) fn prepend(&mut self, bytes: &[u8]) -> bool {
-        let Some(start) = self.start.checked_sub(bytes.len()) else {
+        let Some(start) = self.start().checked_sub(bytes.len()) else {
             return false;
         };
-        self.memory[start..self.start].copy_from_slice(bytes);
-        self.start = start;
+        let end = self.start();
+        self.memory[start..end].copy_from_slice(bytes);
+        self.set(start, self.end());
         true
     }
 
     /// Puts `bytes` behind the window, tailroom included; `false` when they do not fit.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> bool {
-        let end = self.end + bytes.len();
-        let Some(room) = self.memory.get_mut(self.end..end) else {
+        let begin = self.end();
+        let end = begin + bytes.len();
+        let Some(room) = self.memory.get_mut(begin..end) else {
             return false;
         };
         room.copy_from_slice(bytes);
-        self.end = end;
+        self.set(self.start(), end);
         true
     }
 
@@ -120,13 +126,26 @@ impl Buf {
     /// Rewinds the window's start by `n` bytes that were consumed and not overwritten.
     pub(crate) fn rewind_to(&mut self, start: usize, end: usize) {
         debug_assert!(start <= end && end <= self.memory.len());
-        self.start = start;
-        self.end = end;
+        self.set(start, end);
     }
 
     /// Where the window lies, for [`Buf::rewind_to`].
     pub(crate) const fn position(&self) -> (usize, usize) {
-        (self.start, self.end)
+        (self.start(), self.end())
+    }
+
+    const fn start(&self) -> usize {
+        self.start as usize
+    }
+
+    const fn end(&self) -> usize {
+        self.end as usize
+    }
+
+    /// Both are within the memory, which is far below 4 GiB.
+    const fn set(&mut self, start: usize, end: usize) {
+        self.start = start as u32;
+        self.end = end as u32;
     }
 }
 
@@ -158,7 +177,8 @@ pub(crate) struct Flush(pub(crate) Buf);
 // owns the `Buf`; all of it was initialised when allocated; `set_init` adds what was written.
 unsafe impl IoBufMut for Fill {
     fn write_ptr(&mut self) -> *mut u8 {
-        self.0.memory[self.0.end..].as_mut_ptr()
+        let end = self.0.end();
+        self.0.memory[end..].as_mut_ptr()
     }
 
     fn bytes_total(&mut self) -> usize {
@@ -166,7 +186,8 @@ unsafe impl IoBufMut for Fill {
     }
 
     unsafe fn set_init(&mut self, n: usize) {
-        self.0.end = (self.0.end + n).min(self.0.memory.len());
+        let end = (self.0.end() + n).min(self.0.memory.len());
+        self.0.set(self.0.start(), end);
     }
 }
 

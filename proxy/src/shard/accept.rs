@@ -56,7 +56,7 @@ fn admit(shard: &'static Shard, stream: TcpStream, peer: SocketAddr) {
         }
         return;
     }
-    serve(shard, Sock::accepted(stream), peer);
+    serve(shard, stream, peer);
 }
 
 /// The least loaded of the other shards, when this one has clearly more connections.
@@ -73,11 +73,14 @@ fn less_loaded(shard: &'static Shard) -> Option<&'static Neighbour> {
 /// Serves a connection that another shard accepted.
 pub(crate) fn take_over(shard: &'static Shard, stream: std::net::TcpStream, peer: SocketAddr) {
     if let Ok(stream) = TcpStream::from_std(stream) {
-        serve(shard, Sock::accepted(stream), peer);
+        serve(shard, stream, peer);
     }
 }
 
-fn serve(shard: &'static Shard, sock: Sock, peer: SocketAddr) {
+fn serve(shard: &'static Shard, stream: TcpStream, peer: SocketAddr) {
+    let Ok(sock) = Sock::accepted(stream) else {
+        return;
+    };
     let Some(conn) = Conn::new(shard, sock, peer) else {
         // Closed without a word: whoever opens this many does not wait for one.
         shard.counters.client_refused.add(1);

@@ -378,7 +378,7 @@ impl Try<'_> {
         mut down: Pin<&mut impl Future<Output = ()>>,
     ) {
         let (mut up_done, mut down_done) = (false, false);
-        let mut readable: Option<Pin<Box<dyn Future<Output = std::io::Result<()>> + '_>>> = None;
+        let mut readable = pin!(None);
         poll_fn(|cx| {
             self.conn.alarm.register(cx);
             // Up first: when the last of the request and the end of the reply complete in one
@@ -398,14 +398,12 @@ impl Try<'_> {
                 if self.half_closed.get() {
                     self.look_at_client();
                 } else {
-                    readable = Some(Box::pin(self.conn.sock.readable()));
+                    readable.set(Some(self.conn.sock.readable()));
                 }
             }
-            if readable
-                .as_mut()
-                .is_some_and(|r| r.as_mut().poll(cx).is_ready())
-            {
-                readable = None;
+            let stirs = readable.as_mut().as_pin_mut();
+            if stirs.is_some_and(|stirs| stirs.poll(cx).is_ready()) {
+                readable.set(None);
                 self.look_at_client();
             }
             Poll::Pending

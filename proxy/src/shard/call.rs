@@ -31,7 +31,6 @@ pub(crate) struct Call<'a> {
     pub(crate) cut: Cell<bool>,
     /// The function's books are closed.
     done: Cell<bool>,
-    start_micros: u64,
     /// When the function had the call: a wait for its first replica is not the function's time.
     sent_micros: Cell<u64>,
 }
@@ -75,7 +74,6 @@ impl<'a> Call<'a> {
             has_turn: Cell::new(false),
             cut: Cell::new(false),
             done: Cell::new(false),
-            start_micros: plan.stamp.start_micros,
             sent_micros: Cell::new(plan.stamp.start_micros),
         })
     }
@@ -126,13 +124,14 @@ impl Drop for Call<'_> {
             let now = shard.clock.read_micros();
             record.status = status;
             record.cut = cut;
-            record.micros = now.saturating_sub(self.start_micros);
+            record.micros = now.saturating_sub(record.micros);
             write(shard, *record);
         }
     }
 }
 
-/// The stamp's part of a record; the outcome is filled in later.
+/// The stamp's part of a record; the outcome is filled in later, and `micros` is when it began
+/// until then.
 fn record(stamp: &Stamp) -> Record {
     let id = stamp.call_id();
     let mut call_id = [0; 64];
@@ -140,7 +139,7 @@ fn record(stamp: &Stamp) -> Record {
     let line = stamp.line.as_deref();
     Record {
         start_unix_nanos: stamp.start_nanos,
-        micros: 0,
+        micros: stamp.start_micros,
         status: 0,
         cut: false,
         method: line.map_or([0; 8], |l| l.method),
@@ -165,7 +164,7 @@ pub(crate) fn log_local(conn: &Conn, stamp: &Stamp, status: u16) {
     }
     let now = shard.clock.read_micros();
     let mut record = record(stamp);
-    record.micros = now.saturating_sub(stamp.start_micros);
+    record.micros = now.saturating_sub(record.micros);
     record.status = status;
     write(shard, record);
 }

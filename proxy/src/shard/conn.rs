@@ -16,18 +16,18 @@ use crate::limits::{
     HEAD_TIMEOUT, IDLE_DEMOTE, LINGER_BYTES_MAX, LINGER_TIMEOUT, PINNED_BUFFERS_MAX,
 };
 use crate::shard::clients::ClientPlace;
+use crate::shard::exchange::{self, Start, Step};
 use crate::shard::io::{Peek, Side, Sock};
+use crate::shard::parked::{Parked, Resumed};
 use crate::shard::rt::Canceller;
 use crate::shard::timer::{Act, Alarm, Slot};
-use crate::shard::{Shard, answer, exchange};
+use crate::shard::{Shard, answer};
 
 /// One client connection.
 pub(crate) struct Conn {
     pub(crate) shard: &'static Shard,
     pub(crate) sock: Sock,
     pub(crate) peer: SocketAddr,
-    /// The peer's address with IPv4-mapped IPv6 as IPv4.
-    pub(crate) peer_ip: IpAddr,
     /// Whether `X-Forwarded-*` from this peer are believed.
     pub(crate) trusted: bool,
     pub(crate) alarm: Rc<Alarm>,
@@ -77,10 +77,14 @@ impl Conn {
             shard,
             sock,
             peer,
-            peer_ip,
             trusted,
             _place: place,
         })
+    }
+
+    /// The peer's address with IPv4-mapped IPv6 as IPv4.
+    pub(crate) fn peer_ip(&self) -> IpAddr {
+        self.peer.ip().to_canonical()
     }
 
     /// Sets a deadline `after` from now; `None` clears it.
@@ -111,7 +115,7 @@ impl Conn {
 
 impl Drop for Conn {
     fn drop(&mut self) {
-        self.alarm.retire();
+        self.shard.wheel.remove(&self.alarm);
         self.shard.counters.connections.sub(1);
         let left = self.shard.connections.get().saturating_sub(1);
         self.shard.connections.set(left);
@@ -168,26 +172,44 @@ impl Future for Wall {
 )]
 fn serve(conn: Conn) -> impl Future<Output = ()> {
     async move {
-        let conn = &conn;
         loop {
             // Boxed: while the connection is idle only this small future stays.
-            match Box::pin(active(conn)).await {
-                Next::Idle if cold_wait(conn).await => {}
-                Next::Idle => return,
+            match Box::pin(busy(&conn)).await {
+                Quiet::Idle if cold_wait(&conn).await => {}
+                Quiet::Idle => return,
                 // Closing over unread bytes would reset the connection, and the client's kernel
                 // would throw away what it has not read yet of the answer.
-                Next::Close if conn.sock.peek() != Peek::Data => return,
-                Next::Close | Next::Linger => break,
+                Quiet::Close if conn.sock.peek() != Peek::Data => return,
+                Quiet::Close | Quiet::Linger => break,
             }
         }
         Box::pin(conn.linger()).await;
     }
 }
 
-enum Next {
+/// Why a connection has nothing to do.
+enum Quiet {
+    /// Another request may come.
     Idle,
     Close,
     Linger,
+}
+
+/// Serves requests until the connection ends or falls idle. While a request waits for its turn,
+/// only this future and that of the wait stay.
+async fn busy(conn: &Conn) -> Quiet {
+    let mut resumed = None;
+    loop {
+        match Box::pin(active(conn, resumed)).await {
+            Next::Quiet(quiet) => return quiet,
+            Next::Parked(parked) => resumed = Some(parked.wait().await),
+        }
+    }
+}
+
+enum Next<'c> {
+    Quiet(Quiet),
+    Parked(Box<Parked<'c>>),
 }
 
 /// Waits without a buffer. `false` when the connection is over.
@@ -201,29 +223,35 @@ async fn cold_wait(conn: &Conn) -> bool {
     readable.is_ok() && !conn.alarm.has_expired(Slot::Up)
 }
 
-/// Serves requests until the connection ends or falls idle.
-async fn active(conn: &Conn) -> Next {
+/// Serves requests, the one that had to wait first, until the connection ends or falls idle, or a
+/// request has to wait.
+async fn active<'c>(conn: &'c Conn, mut resumed: Option<Resumed<'c>>) -> Next<'c> {
     let mut carry = None;
     let mut canceller = Canceller::new();
     loop {
-        match read_head(conn, carry.take(), &mut canceller).await {
-            HeadRead::Complete { buf, len } => match exchange::run(conn, buf, len).await {
-                After::Keep(rest) => carry = rest,
-                After::Close => return Next::Close,
-                After::Linger => return Next::Linger,
+        let start = match resumed.take() {
+            Some(resumed) => Start::Resumed(resumed),
+            None => match read_head(conn, carry.take(), &mut canceller).await {
+                HeadRead::Complete { buf, len } => Start::Head(buf, len),
+                HeadRead::Idle => return Next::Quiet(Quiet::Idle),
+                HeadRead::Closed => return Next::Quiet(Quiet::Close),
+                HeadRead::TimedOut => {
+                    conn.shard.counters.reject(Reject::HeadTimeout);
+                    let text = "the request head did not arrive in time";
+                    Box::pin(answer::timed_out(conn, text)).await;
+                    return Next::Quiet(Quiet::Close);
+                }
+                HeadRead::Refused(refusal) => {
+                    Box::pin(answer::refuse(conn, refusal, b"")).await;
+                    return Next::Quiet(Quiet::Close);
+                }
             },
-            HeadRead::Idle => return Next::Idle,
-            HeadRead::Closed => return Next::Close,
-            HeadRead::TimedOut => {
-                conn.shard.counters.reject(Reject::HeadTimeout);
-                let text = "the request head did not arrive in time";
-                Box::pin(answer::timed_out(conn, text)).await;
-                return Next::Close;
-            }
-            HeadRead::Refused(refusal) => {
-                Box::pin(answer::refuse(conn, refusal, b"")).await;
-                return Next::Close;
-            }
+        };
+        match exchange::run(conn, start).await {
+            Step::Done(After::Keep(rest)) => carry = rest,
+            Step::Done(After::Close) => return Next::Quiet(Quiet::Close),
+            Step::Done(After::Linger) => return Next::Quiet(Quiet::Linger),
+            Step::Parked(parked) => return Next::Parked(parked),
         }
     }
 }
@@ -313,7 +341,7 @@ mod tests {
         }
         let bytes = size(&(serve as fn(Conn) -> _));
         assert!(
-            bytes <= 384,
+            bytes <= 256,
             "{bytes} bytes: one size class less than the next"
         );
     }

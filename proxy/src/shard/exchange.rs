@@ -4,15 +4,18 @@
 //! plan ─► (answered here) ─────────────────────────────────────────────► After
 //!   │
 //!   ▼
-//! wait for an endpoint, and a turn ─► acquire ─► attempt ─► After
-//!                  ▲                  │          │
-//!                  └── retry when provably unapplied ◄┘
+//! turn ─► acquire ─► attempt ─► After
+//!  ▲ │       │          │
+//!  │ │       └──────────┴─► retry when provably unapplied ─► turn
+//!  │ ▼
+//!  parked: no endpoint, or others wait; outside of this future
 //! ```
 //!
 //! What is rare (refusals, failures, tunnels) is boxed: each connection's memory is that of the
 //! largest future in here.
 
 use crate::buf::Buf;
+use crate::endpoint::Key;
 use crate::fault::{Failure, Reject, RetryRule};
 use crate::http::{BodyCursor, Framing, Method, Refusal, Reply, Trailers};
 use crate::limits::RETRIES_MAX;
@@ -21,8 +24,9 @@ use crate::shard::call::{CLIENT_GONE, Call, log_local};
 use crate::shard::conclusion::Outcome;
 use crate::shard::conn::{After, Conn};
 use crate::shard::first::{First, first};
+use crate::shard::parked::{Parked, Resumed};
 use crate::shard::plan::{Local, Plan, Target, plan};
-use crate::shard::turn::{Queueing, Turn, turn};
+use crate::shard::turn::{Place, Queueing, Turn, turn};
 use crate::shard::upstream::{Unreachable, Upstream};
 use crate::shard::{answer, tunnel};
 use crate::table::Retry;
@@ -38,8 +42,57 @@ pub(crate) struct Request {
     pub(crate) whole: bool,
 }
 
-/// Runs one exchange. `buf` begins with a complete head of `head_len` bytes.
-pub(crate) async fn run(conn: &Conn, mut buf: Buf, head_len: usize) -> After {
+/// A request under way.
+pub(crate) struct Forwarding<'c> {
+    pub(crate) plan: Plan,
+    pub(crate) request: Request,
+    call: Call<'c>,
+    tries: u32,
+    /// The endpoint that failed.
+    avoid: Option<Key>,
+}
+
+/// What an exchange begins with.
+pub(crate) enum Start<'c> {
+    /// A buffer that begins with a complete head of that many bytes.
+    Head(Buf, usize),
+    /// What was parked.
+    Resumed(Resumed<'c>),
+}
+
+/// How far an exchange came.
+pub(crate) enum Step<'c> {
+    Done(After),
+    /// The request has to wait for its turn.
+    Parked(Box<Parked<'c>>),
+}
+
+/// Runs one exchange, or as much of it as there is before or behind a wait.
+pub(crate) async fn run<'c>(conn: &'c Conn, start: Start<'c>) -> Step<'c> {
+    let (mut forwarding, waited) = match start {
+        Start::Head(buf, head_len) => match begin(conn, buf, head_len) {
+            Ok(forwarding) => (forwarding, None),
+            Err(ending) => return Step::Done(Box::pin(end(conn, ending)).await),
+        },
+        Start::Resumed(resumed) => resumed.unpack(),
+    };
+    match forward(conn, &mut forwarding, waited).await {
+        Forwarded::Done(after) => Step::Done(after),
+        Forwarded::Later(place) => Step::Parked(Parked::new(forwarding, place)),
+    }
+}
+
+/// Why a request goes nowhere.
+enum Ending {
+    Refused(Refusal),
+    /// Answered here; the buffer holds what follows the head.
+    Local(Buf, Local),
+    BadBody(Plan, Reject),
+    Failed(Plan, Request, Failure),
+}
+
+/// Understands a request, and opens its books.
+fn begin<'c>(conn: &'c Conn, mut buf: Buf, head_len: usize) -> Result<Forwarding<'c>, Box<Ending>> {
     let shard = conn.shard;
     conn.alarm.reset();
     let start_micros = shard.clock.read_micros();
@@ -50,64 +103,96 @@ pub(crate) async fn run(conn: &Conn, mut buf: Buf, head_len: usize) -> After {
         start_micros,
     );
     buf.consume(head_len);
-    let mut plan = match planned {
+    let plan = match planned {
         Ok(plan) => plan,
-        Err(Local::Refused(refusal)) => {
-            Box::pin(answer::refuse(conn, refusal, b"")).await;
-            return After::Close;
-        }
-        Err(local) => return Box::pin(answer_here(conn, buf, local)).await,
+        Err(Local::Refused(refusal)) => return Err(Box::new(Ending::Refused(refusal))),
+        Err(local) => return Err(Box::new(Ending::Local(buf, local))),
     };
     let mut cursor = BodyCursor::new(plan.framing, Trailers::Forward);
-    // Apart from the match: the scratch must not be borrowed across an await.
-    let framed = first(&shard.scratch.borrow(), buf, &mut cursor);
-    let First { send, rest } = match framed {
-        Ok(first) => first,
-        Err(why) => return Box::pin(refuse_body(conn, &plan, why)).await,
+    let (send, rest) = match first(&shard.scratch.borrow(), buf, &mut cursor) {
+        Ok(First { send, rest }) => (send, rest),
+        Err(why) => return Err(Box::new(Ending::BadBody(plan, why))),
     };
-    let mut request = Request {
+    let request = Request {
         send: Some(send),
         rest,
         whole: cursor.is_done() && cursor.tail().is_empty(),
         cursor,
     };
-    forward(conn, &mut plan, &mut request).await
+    match Call::begin(conn, &plan) {
+        Ok(call) => Ok(Forwarding {
+            plan,
+            request,
+            call,
+            tries: 0,
+            avoid: None,
+        }),
+        Err(failure) => Err(Box::new(Ending::Failed(plan, request, failure))),
+    }
 }
 
-async fn refuse_body(conn: &Conn, plan: &Plan, why: Reject) -> After {
-    let extra = plan.cors_fields(conn.shard);
-    answer::refuse(conn, Refusal { status: 400, why }, extra).await;
-    After::Close
+/// Answers a request that goes nowhere.
+async fn end(conn: &Conn, ending: Box<Ending>) -> After {
+    match *ending {
+        Ending::Local(buf, local) => answer_here(conn, buf, local).await,
+        Ending::Failed(plan, mut request, failure) => {
+            fail(conn, &plan, &mut request, failure).await
+        }
+        Ending::Refused(refusal) => {
+            answer::refuse(conn, refusal, b"").await;
+            After::Close
+        }
+        Ending::BadBody(plan, why) => {
+            let extra = plan.cors_fields(conn.shard);
+            answer::refuse(conn, Refusal { status: 400, why }, extra).await;
+            After::Close
+        }
+    }
 }
 
-/// Sends the request until it is answered, or until sending it again would be unsafe.
-async fn forward(conn: &Conn, plan: &mut Plan, request: &mut Request) -> After {
+/// What became of a request.
+enum Forwarded<'c> {
+    Done(After),
+    /// It has to wait there.
+    Later(Place<'c>),
+}
+
+/// Sends the request until it is answered, until it has to wait, or until sending it again would
+/// be unsafe. `waited`: how its wait ended, after one.
+async fn forward<'c>(
+    conn: &'c Conn,
+    forwarding: &mut Forwarding<'c>,
+    mut waited: Option<Result<(), Option<Failure>>>,
+) -> Forwarded<'c> {
     let shard = conn.shard;
-    let call = match Call::begin(conn, plan) {
-        Ok(call) => call,
-        Err(failure) => return Box::pin(fail(conn, plan, request, failure)).await,
-    };
-    let mut avoid = None;
-    let mut tries = 0;
+    let Forwarding {
+        plan,
+        request,
+        call,
+        tries,
+        avoid,
+    } = forwarding;
     loop {
-        let queueing = if tries == 0 {
-            Queueing::Behind
-        } else {
-            Queueing::Past
+        let turn = match waited.take() {
+            Some(waited) => waited.map(|()| {
+                call.begin_again();
+                Turn::Now
+            }),
+            None => turn(conn, plan, Queueing::after(*tries)).map_err(Some),
         };
-        match turn(conn, plan, queueing).await {
-            Ok(Turn::AtOnce) => {}
-            Ok(Turn::Waited) => call.begin_again(),
-            Err(None) => return After::Close,
+        match turn {
+            Ok(Turn::Now) => {}
+            Ok(Turn::Later(place)) => return Forwarded::Later(place),
+            Err(None) => return Forwarded::Done(After::Close),
             Err(Some(failure)) => {
                 call.status.set(failure.said().status);
-                return Box::pin(fail(conn, plan, request, failure)).await;
+                return Forwarded::Done(Box::pin(fail(conn, plan, request, failure)).await);
             }
         }
         call.has_turn.set(true);
-        let may_retry = tries < RETRIES_MAX && retries_allowed(plan);
-        tries += 1;
-        let (failure, key) = match Upstream::acquire(conn, plan, request.whole, avoid).await {
+        let may_retry = *tries < RETRIES_MAX && retries_allowed(plan);
+        *tries += 1;
+        let (failure, key) = match Upstream::acquire(conn, plan, request.whole, *avoid).await {
             // The row lost its last endpoint since it was looked at: wait for the next.
             Err(Unreachable::NoEndpoint) => continue,
             Err(Unreachable::Shortage) => (Failure::Shortage, None),
@@ -118,11 +203,11 @@ async fn forward(conn: &Conn, plan: &mut Plan, request: &mut Request) -> After {
             Err(Unreachable::Refused(_)) => (Failure::Unreachable, None),
             Ok(upstream) => {
                 let key = upstream.key();
-                match attempt(conn, plan, request, upstream, &call, may_retry).await {
-                    Outcome::Ended(after) => return after,
+                match attempt(conn, plan, request, upstream, call, may_retry).await {
+                    Outcome::Ended(after) => return Forwarded::Done(after),
                     Outcome::Tunnel(open) => {
                         Box::pin(tunnel::run(conn, open, request.rest.take())).await;
-                        return After::Close;
+                        return Forwarded::Done(After::Close);
                     }
                     Outcome::Failed(failure) => (failure, None),
                     Outcome::Retry(rule) => {
@@ -133,7 +218,7 @@ async fn forward(conn: &Conn, plan: &mut Plan, request: &mut Request) -> After {
             }
         };
         if let Some(key) = key {
-            avoid = Some(key);
+            *avoid = Some(key);
             // The replica that failed may have left the table meanwhile.
             plan.refresh(shard);
             continue;
@@ -143,7 +228,7 @@ async fn forward(conn: &Conn, plan: &mut Plan, request: &mut Request) -> After {
             (_, failure) => failure,
         };
         call.status.set(failure.said().status);
-        return Box::pin(fail(conn, plan, request, failure)).await;
+        return Forwarded::Done(Box::pin(fail(conn, plan, request, failure)).await);
     }
 }
 

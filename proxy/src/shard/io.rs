@@ -9,7 +9,7 @@
 
 use std::cell::{Cell, UnsafeCell};
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use monoio::io::{AsyncReadRent, AsyncWriteRent, CancelableAsyncReadRent};
 use monoio::net::UnixStream;
@@ -21,7 +21,9 @@ use crate::table::Address;
 
 /// A connected stream socket.
 pub(crate) struct Sock {
-    stream: UnsafeCell<Stream>,
+    /// Of either family: monoio's operations on both are the same, and its `TcpStream` carries
+    /// two addresses that nobody here asks for.
+    stream: UnsafeCell<UnixStream>,
     fd: RawFd,
     tcp: bool,
     /// Bytes sent so far, for the proof that nothing of a request was acknowledged.
@@ -30,11 +32,6 @@ pub(crate) struct Sock {
     acked_base: u64,
     /// Counts open upstream connections; taken down when the socket is dropped.
     gauge: Option<&'static Counter>,
-}
-
-enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
 }
 
 /// What a look at a socket found, without taking anything from it.
@@ -59,28 +56,16 @@ pub(crate) enum Side {
 }
 
 impl Sock {
-    pub(crate) fn accepted(stream: TcpStream) -> Self {
-        Self {
-            fd: stream.as_raw_fd(),
-            stream: UnsafeCell::new(Stream::Tcp(stream)),
-            tcp: true,
-            sent: Cell::new(0),
-            acked_base: 0,
-            gauge: None,
-        }
+    /// # Errors
+    /// The driver does not take the descriptor.
+    pub(crate) fn accepted(stream: TcpStream) -> io::Result<Self> {
+        let stream = UnixStream::from_std(given_up(stream)?.into())?;
+        Ok(Self::new(stream, true, None))
     }
 
     /// Takes over a connected std socket whose mode fits the driver in use.
     pub(crate) fn from_unix(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
-        let stream = UnixStream::from_std(stream)?;
-        Ok(Self {
-            fd: stream.as_raw_fd(),
-            stream: UnsafeCell::new(Stream::Unix(stream)),
-            tcp: false,
-            sent: Cell::new(0),
-            acked_base: 0,
-            gauge: None,
-        })
+        Ok(Self::new(UnixStream::from_std(stream)?, false, None))
     }
 
     /// Dials. Dropping the future is safe: no bytes are in flight yet.
@@ -88,30 +73,33 @@ impl Sock {
         match address {
             Address::Tcp(address) => {
                 let stream = TcpStream::connect_addr(*address).await?;
-                let fd = stream.as_raw_fd();
-                set_nodelay(fd);
-                gauge.add(1);
-                Ok(Self {
-                    acked_base: bytes_acked(fd).unwrap_or(u64::MAX),
-                    fd,
-                    stream: UnsafeCell::new(Stream::Tcp(stream)),
-                    tcp: true,
-                    sent: Cell::new(0),
-                    gauge: Some(gauge),
-                })
+                set_nodelay(stream.as_raw_fd());
+                let stream = UnixStream::from_std(given_up(stream)?.into())?;
+                Ok(Self::new(stream, true, Some(gauge)))
             }
             Address::Unix(path) => {
                 let stream = UnixStream::connect(path).await?;
-                gauge.add(1);
-                Ok(Self {
-                    fd: stream.as_raw_fd(),
-                    stream: UnsafeCell::new(Stream::Unix(stream)),
-                    tcp: false,
-                    sent: Cell::new(0),
-                    acked_base: 0,
-                    gauge: Some(gauge),
-                })
+                Ok(Self::new(stream, false, Some(gauge)))
             }
+        }
+    }
+
+    fn new(stream: UnixStream, tcp: bool, gauge: Option<&'static Counter>) -> Self {
+        let fd = stream.as_raw_fd();
+        let acked_base = match gauge {
+            Some(_) if tcp => bytes_acked(fd).unwrap_or(u64::MAX),
+            _ => 0,
+        };
+        if let Some(gauge) = gauge {
+            gauge.add(1);
+        }
+        Self {
+            stream: UnsafeCell::new(stream),
+            fd,
+            tcp,
+            sent: Cell::new(0),
+            acked_base,
+            gauge,
         }
     }
 
@@ -128,7 +116,7 @@ impl Sock {
         unsafe_code,
         reason = "monoio asks for &mut although it only clones the descriptor"
     )]
-    fn stream(&self) -> &mut Stream {
+    fn stream(&self) -> &mut UnixStream {
         // SAFETY: monoio 0.2.4's `read`, `write` and `readable` copy the shared descriptor out of
         // the stream and keep no reference to it; a shard is one thread, and no caller holds the
         // borrow across an await point, so two borrows never overlap.
@@ -138,10 +126,7 @@ impl Sock {
     /// Reads into the free room of `buf`, which must not be empty.
     pub(crate) async fn recv(&self, buf: Buf) -> (io::Result<usize>, Buf) {
         debug_assert!(buf.free() > 0);
-        let (result, Fill(buf)) = match self.stream() {
-            Stream::Tcp(s) => s.read(Fill(buf)).await,
-            Stream::Unix(s) => s.read(Fill(buf)).await,
-        };
+        let (result, Fill(buf)) = self.stream().read(Fill(buf)).await;
         (result, buf)
     }
 
@@ -152,10 +137,7 @@ impl Sock {
         handle: CancelHandle,
     ) -> (io::Result<usize>, Buf) {
         debug_assert!(buf.free() > 0);
-        let (result, Fill(buf)) = match self.stream() {
-            Stream::Tcp(s) => s.cancelable_read(Fill(buf), handle).await,
-            Stream::Unix(s) => s.cancelable_read(Fill(buf), handle).await,
-        };
+        let (result, Fill(buf)) = self.stream().cancelable_read(Fill(buf), handle).await;
         (result, buf)
     }
 
@@ -164,10 +146,7 @@ impl Sock {
         let (start, end) = buf.position();
         let mut result = Ok(());
         while !buf.is_empty() {
-            let (sent, Flush(back)) = match self.stream() {
-                Stream::Tcp(s) => s.write(Flush(buf)).await,
-                Stream::Unix(s) => s.write(Flush(buf)).await,
-            };
+            let (sent, Flush(back)) = self.stream().write(Flush(buf)).await;
             buf = back;
             match sent {
                 Ok(0) => {
@@ -190,11 +169,8 @@ impl Sock {
     }
 
     /// Completes when there is something to read, or the peer ended. May be dropped at any time.
-    pub(crate) async fn readable(&self) -> io::Result<()> {
-        match self.stream() {
-            Stream::Tcp(s) => s.readable(false).await,
-            Stream::Unix(s) => s.readable(false).await,
-        }
+    pub(crate) fn readable(&self) -> impl Future<Output = io::Result<()>> {
+        self.stream().readable(false)
     }
 
     /// Looks without taking.
@@ -281,15 +257,22 @@ pub(crate) async fn accept(
 }
 
 /// Takes a fresh connection off this shard's driver, for another shard with the same driver.
+pub(crate) fn detach(stream: TcpStream) -> Option<std::net::TcpStream> {
+    given_up(stream).ok().map(Into::into)
+}
+
+/// A connection without an operation in flight, taken off the driver.
 #[expect(
     unsafe_code,
     reason = "monoio gives a descriptor back only as a number"
 )]
-pub(crate) fn detach(stream: TcpStream) -> Option<std::net::TcpStream> {
-    use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
+fn given_up(stream: TcpStream) -> io::Result<OwnedFd> {
     let fd = stream.into_raw_fd();
+    if fd < 0 {
+        return Err(io::ErrorKind::NotConnected.into());
+    }
     // SAFETY: monoio has just given this descriptor up, so nobody else owns it.
-    (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd) }.into())
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// Shuts a descriptor down; errors mean that it already was.

@@ -18,6 +18,7 @@ pub(crate) mod inbox;
 pub(crate) mod io;
 mod lag;
 mod park;
+mod parked;
 mod plan;
 mod pump;
 mod reply_head;

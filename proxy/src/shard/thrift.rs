@@ -24,11 +24,12 @@ impl Thrift {
     }
 }
 
-/// Bytes that are worth a walk through the allocator's pages (a millisecond or so).
-const WORTH: u64 = 512 * 1024;
+/// Bytes of buffers that are worth a walk through the allocator's pages (a millisecond or so): what
+/// else was freed with them is as much again, and one live object keeps 64 KiB.
+const WORTH: u64 = 64 * 1024;
 /// Requests per second below which a shard has the time.
 const QUIET: u64 = 500;
-const PAUSE: Millis = 5_000;
+const PAUSE: Millis = 10_000;
 
 #[cfg(test)]
 mod tests {
@@ -41,7 +42,7 @@ mod tests {
         assert!(!thrift.is_due(2_000, WORTH, QUIET + 1), "too busy");
         assert!(thrift.is_due(3_000, WORTH, QUIET + 2));
         assert!(!thrift.is_due(4_000, WORTH, QUIET + 2), "nothing new");
-        assert!(!thrift.is_due(7_999, 3 * WORTH, QUIET + 2), "too soon");
-        assert!(thrift.is_due(8_000, 3 * WORTH, QUIET + 2));
+        assert!(!thrift.is_due(12_999, 3 * WORTH, QUIET + 2), "too soon");
+        assert!(thrift.is_due(13_000, 3 * WORTH, QUIET + 2));
     }
 }

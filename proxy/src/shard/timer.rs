@@ -1,9 +1,8 @@
 //! Deadlines: one store to set, a lazy wheel to find what expired, a shutdown to act.
 //!
-//! A connection's [`Alarm`] holds its deadlines; the wheel holds at most one live entry per
-//! alarm and looks at the alarm only when the entry's slot comes up. A deadline that moved
-//! later costs nothing; one that moved before the entry adds an entry, and the old one is
-//! recognised as stale.
+//! A connection's [`Alarm`] holds its deadlines; the wheel holds at most one entry per alarm and
+//! looks at the alarm only when the entry's slot comes up. A deadline that moved later costs
+//! nothing; one that moved before the entry moves the entry.
 //!
 //! **Invariant:** an expiry never drops an operation. It shuts the right socket down, and the
 //! operation ends by itself; the flag in the alarm says why.
@@ -20,8 +19,6 @@ use crate::shard::io::{self, Side};
 pub(crate) const TICK_MILLIS: Millis = 20;
 /// Slots of the wheel; an entry further away than the horizon is looked at on the way.
 const SLOTS: usize = 512;
-/// Entries a slot keeps room for; a burst of connections must not stay in memory.
-const SLOT_KEPT: usize = 128;
 
 /// The deadlines a connection can have at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +52,10 @@ pub(crate) struct Alarm {
     acts: [Cell<Act>; 4],
     /// Bit `1 << slot` is set when that deadline expired.
     expired: Cell<u8>,
-    /// The wheel tick of the live entry, or [`NEVER`].
+    /// The wheel tick of its entry, or [`NEVER`].
     scheduled: Cell<Millis>,
+    /// Where its entry lies, if it has one.
+    node: Cell<u32>,
     client: Cell<RawFd>,
     upstream: Cell<RawFd>,
     /// Between two requests: a drain may end the read.
@@ -74,6 +73,7 @@ impl Alarm {
             acts: [const { Cell::new(Act::Wake) }; 4],
             expired: Cell::new(0),
             scheduled: Cell::new(NEVER),
+            node: Cell::new(END),
             client: Cell::new(client),
             upstream: Cell::new(NO_FD),
             idle: Cell::new(false),
@@ -112,15 +112,6 @@ impl Alarm {
 
     pub(crate) fn forget_upstream(&self) {
         self.upstream.set(NO_FD);
-    }
-
-    /// The connection is over: entries left in the wheel do nothing.
-    pub(crate) fn retire(&self) {
-        self.reset();
-        self.client.set(NO_FD);
-        self.upstream.set(NO_FD);
-        self.scheduled.set(NEVER);
-        self.waker.take();
     }
 
     pub(crate) fn set_idle(&self, idle: bool) {
@@ -181,24 +172,103 @@ impl Alarm {
 
 /// One shard's wheel.
 pub(crate) struct Wheel {
-    slots: RefCell<Vec<Vec<Entry>>>,
+    slots: RefCell<Slots>,
     /// The next tick to look at.
     tick: Cell<Millis>,
-    entries: Cell<usize>,
 }
 
-struct Entry {
-    alarm: Rc<Alarm>,
-    /// The tick it was made for; stale unless the alarm's `scheduled` says the same.
-    tick: Millis,
+/// A list of entries for each slot. All lie in one vector: many lists that grow and are dropped
+/// in turn would scatter memory, and one place serves them all.
+struct Slots {
+    first: [u32; SLOTS],
+    nodes: Vec<Node>,
+    /// The first of the nodes that are in no list.
+    free: u32,
+    /// Nodes in lists.
+    used: usize,
+}
+
+struct Node {
+    /// `None` in no list.
+    alarm: Option<Rc<Alarm>>,
+    previous: u32,
+    next: u32,
+}
+
+/// The end of a list, either way.
+const END: u32 = u32::MAX;
+
+impl Slots {
+    /// Puts an alarm that has no entry first in the list of its tick.
+    fn push(&mut self, alarm: &Rc<Alarm>, tick: Millis) {
+        let first = &mut self.first[tick as usize % SLOTS];
+        let node = Node {
+            alarm: Some(Rc::clone(alarm)),
+            previous: END,
+            next: *first,
+        };
+        let mut at = self.free;
+        match self.nodes.get_mut(at as usize) {
+            Some(place) => self.free = std::mem::replace(place, node).next,
+            None => {
+                at = self.nodes.len() as u32;
+                self.nodes.push(node);
+            }
+        }
+        if let Some(second) = self.nodes.get_mut(*first as usize) {
+            second.previous = at;
+        }
+        *first = at;
+        alarm.node.set(at);
+        alarm.scheduled.set(tick);
+        self.used += 1;
+    }
+
+    /// Takes an alarm's entry out of its list, if it has one.
+    fn remove(&mut self, alarm: &Alarm) {
+        let at = alarm.node.replace(END);
+        let tick = alarm.scheduled.replace(NEVER);
+        let Some(node) = self.nodes.get_mut(at as usize) else {
+            return;
+        };
+        node.alarm = None;
+        let (previous, next) = (node.previous, node.next);
+        node.next = std::mem::replace(&mut self.free, at);
+        match self.nodes.get_mut(previous as usize) {
+            Some(previous) => previous.next = next,
+            None => self.first[tick as usize % SLOTS] = next,
+        }
+        if let Some(next) = self.nodes.get_mut(next as usize) {
+            next.previous = previous;
+        }
+        self.used -= 1;
+        if self.used == 0 {
+            // What a crowd needed goes with it.
+            self.nodes = Vec::new();
+            self.free = END;
+        }
+    }
+
+    /// The alarm that is first in the list of a tick, and has no entry from then on.
+    fn pop(&mut self, tick: Millis) -> Option<Rc<Alarm>> {
+        let first = self.first[tick as usize % SLOTS];
+        let alarm = self.nodes.get(first as usize)?.alarm.clone()?;
+        debug_assert!(alarm.scheduled.get() <= tick, "set for a later turn");
+        self.remove(&alarm);
+        Some(alarm)
+    }
 }
 
 impl Wheel {
     pub(crate) fn new() -> Self {
         Self {
-            slots: RefCell::new((0..SLOTS).map(|_| Vec::new()).collect()),
+            slots: RefCell::new(Slots {
+                first: [END; SLOTS],
+                nodes: Vec::new(),
+                free: END,
+                used: 0,
+            }),
             tick: Cell::new(0),
-            entries: Cell::new(0),
         }
     }
 
@@ -215,19 +285,26 @@ impl Wheel {
         let first = self.tick.get();
         // Rounded up: a deadline never expires early.
         let wanted = at.div_ceil(TICK_MILLIS).max(first);
-        let tick = wanted.min(first.saturating_add(SLOTS as Millis - 1));
-        alarm.scheduled.set(tick);
-        let slot = tick as usize % SLOTS;
-        self.slots.borrow_mut()[slot].push(Entry {
-            alarm: Rc::clone(alarm),
-            tick,
-        });
-        self.entries.set(self.entries.get() + 1);
+        // Never in the slot that is just being looked at, which is that of `first - 1`.
+        let tick = wanted.min(first.saturating_add(SLOTS as Millis - 2));
+        let mut slots = self.slots.borrow_mut();
+        slots.remove(alarm);
+        slots.push(alarm, tick);
+    }
+
+    /// Forgets an alarm: its connection is over.
+    pub(crate) fn remove(&self, alarm: &Alarm) {
+        self.slots.borrow_mut().remove(alarm);
+        alarm.reset();
+        alarm.client.set(NO_FD);
+        alarm.upstream.set(NO_FD);
+        // The task's own future may be what is dropped: nobody is to be woken.
+        drop(alarm.waker.take());
     }
 
     /// Whether any alarm waits.
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.get() == 0
+        self.slots.borrow().used == 0
     }
 
     /// Fires what expired up to `now`.
@@ -240,42 +317,26 @@ impl Wheel {
             .max(last.saturating_sub(SLOTS as Millis - 1));
         while tick <= last {
             self.tick.set(tick + 1);
-            let due = std::mem::take(&mut self.slots.borrow_mut()[tick as usize % SLOTS]);
-            self.entries.set(self.entries.get() - due.len());
-            let mut kept = due;
-            for entry in kept.drain(..) {
-                self.look(entry, now);
-            }
-            // The slot keeps its allocation unless something was inserted meanwhile.
-            let slot = &mut self.slots.borrow_mut()[tick as usize % SLOTS];
-            if slot.capacity() < kept.capacity() && kept.capacity() <= SLOT_KEPT {
-                kept.append(slot);
-                *slot = kept;
+            loop {
+                // Apart from the loop's condition: looking at an alarm may add an entry.
+                let alarm = self.slots.borrow_mut().pop(tick);
+                let Some(alarm) = alarm else { break };
+                alarm.fire(now);
+                let next = alarm.next();
+                // Firing wakes the task but runs none of it, so only `fire` can have changed
+                // deadlines.
+                if next != NEVER {
+                    self.insert(&alarm, next);
+                }
             }
             tick += 1;
         }
     }
 
-    fn look(&self, entry: Entry, now: Millis) {
-        let Entry { alarm, tick } = entry;
-        if alarm.scheduled.get() != tick {
-            return;
-        }
-        alarm.scheduled.set(NEVER);
-        alarm.fire(now);
-        let next = alarm.next();
-        // Firing wakes the task but runs none of it, so only `fire` can have changed deadlines.
-        if next != NEVER {
-            self.insert(&alarm, next);
-        }
-    }
-
     /// Calls `f` with every alarm that has a deadline.
     pub(crate) fn each(&self, mut f: impl FnMut(&Alarm)) {
-        for entry in self.slots.borrow().iter().flatten() {
-            if entry.alarm.scheduled.get() == entry.tick {
-                f(&entry.alarm);
-            }
+        for alarm in self.slots.borrow().nodes.iter().flat_map(|n| &n.alarm) {
+            f(alarm);
         }
     }
 }
@@ -336,12 +397,21 @@ mod tests {
             if random.one_in(8) {
                 alarms[one].clear(Slot::Up);
                 wanted[one] = None;
+            } else if random.one_in(8) {
+                wheel.remove(&alarms[one]);
+                wanted[one] = None;
             } else {
                 let longest = random.pick(&[&20_usize, &1_000, &30_000]);
                 let at = now + 1 + random.below(*longest) as Millis;
                 wheel.set(&alarms[one], Slot::Up, at, Act::Wake);
                 wanted[one] = Some(at);
             }
+            let entries = alarms.iter().filter(|a| a.node.get() != END).count();
+            assert_eq!(wheel.slots.borrow().used, entries);
+            assert!(
+                entries >= wanted.iter().flatten().count(),
+                "one is forgotten"
+            );
         }
         assert!(fired > 1_000, "{fired} fired: the test tests little");
     }
@@ -370,15 +440,16 @@ mod tests {
             wheel.set(&alarm, Slot::Down, now + 60_000, Act::Wake);
             wheel.advance(now);
         }
-        assert!(wheel.entries.get() <= 1);
+        assert!(wheel.slots.borrow().used == 1);
     }
 
     #[test]
-    fn a_retired_alarm_does_nothing() {
+    fn a_removed_alarm_does_nothing() {
         let wheel = wheel_at(0);
         let alarm = Alarm::new(NO_FD);
         wheel.set(&alarm, Slot::Up, 100, Act::EndClient);
-        alarm.retire();
+        wheel.remove(&alarm);
+        assert!(wheel.is_empty());
         wheel.advance(1_000);
         assert!(!alarm.has_expired(Slot::Up));
         assert!(wheel.is_empty());

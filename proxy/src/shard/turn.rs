@@ -1,5 +1,6 @@
 //! One caller's wait for its turn: until its function has an endpoint and the queue lets it go.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
@@ -24,67 +25,45 @@ pub(crate) enum Queueing {
     Past,
 }
 
-/// How a caller came to its turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// Nothing was in its way.
-    AtOnce,
-    /// It had to wait.
-    Waited,
+impl Queueing {
+    pub(crate) const fn after(tries: u32) -> Self {
+        if tries == 0 { Self::Behind } else { Self::Past }
+    }
 }
 
-/// Waits until the request may be sent; says whether it had to wait. `Err(None)` when the client
-/// left meanwhile.
-pub(crate) async fn turn(
-    conn: &Conn,
+/// Whether a caller may send its request.
+pub(crate) enum Turn<'c> {
+    /// Nothing is in its way.
+    Now,
+    /// It has to wait.
+    Later(Place<'c>),
+}
+
+/// Whether the request may be sent now, and otherwise where it waits.
+pub(crate) fn turn<'c>(
+    conn: &'c Conn,
     plan: &mut Plan,
     queueing: Queueing,
-) -> Result<Turn, Option<Failure>> {
+) -> Result<Turn<'c>, Failure> {
     let shard = conn.shard;
     if may_go(shard, plan, queueing) {
-        return Ok(Turn::AtOnce);
+        return Ok(Turn::Now);
     }
     // From here on by the newest table: the bell announces every later one.
     if !plan.refresh(shard) {
-        return Err(Some(Failure::Deleted));
+        return Err(Failure::Deleted);
     }
     if may_go(shard, plan, queueing) {
-        return Ok(Turn::AtOnce);
+        return Ok(Turn::Now);
     }
     let Some(function) = plan.function() else {
-        return Ok(Turn::AtOnce);
+        return Ok(Turn::Now);
     };
     if function.is_catch_all() {
         // Nobody could be told which of the unknown names is wanted.
-        return Err(Some(Failure::Unreachable));
+        return Err(Failure::Unreachable);
     }
-    let place = Place::take(conn, function).map_err(Some)?;
-    let patience = function.settings.deadline;
-    let patience = patience.unwrap_or(shard.config.upstream_timeout);
-    conn.deadline(Slot::Down, Some(patience.min(PARK_TIMEOUT_MAX)), Act::Wake);
-    loop {
-        if let Some(function) = plan.function() {
-            ask_for_endpoint(shard, function);
-        }
-        shard.park.enter(&place.function.id, place.ticket);
-        let waited = place.until_let_go().await;
-        if waited == Waited::ClientLeft {
-            shard.counters.client_aborts.add(1);
-            return Err(None);
-        }
-        if !plan.refresh(shard) {
-            return Err(Some(Failure::Deleted));
-        }
-        if waited == Waited::TimedOut {
-            return Err(Some(Failure::NoReplica));
-        }
-        if plan.function().is_none_or(|f| f.open_endpoints() > 0) {
-            break;
-        }
-    }
-    place.leave_for_call();
-    conn.alarm.reset();
-    Ok(Turn::Waited)
+    Place::take(conn, function).map(Turn::Later)
 }
 
 fn may_go(shard: &Shard, plan: &Plan, queueing: Queueing) -> bool {
@@ -114,13 +93,13 @@ fn is_full(in_shard: usize, for_function: u64, parked_max: u32) -> bool {
 }
 
 /// A place in the waiting room.
-struct Place<'a> {
+pub(crate) struct Place<'a> {
     conn: &'a Conn,
     /// The row at arrival: its counters are those that were raised.
     function: FunctionRef,
     ticket: u64,
     /// The turn that comes, or came, is used for a call.
-    used: bool,
+    used: Cell<bool>,
 }
 
 /// How a wait ended.
@@ -148,8 +127,41 @@ impl<'a> Place<'a> {
             conn,
             function: function.clone(),
             ticket: shard.park.ticket(),
-            used: false,
+            used: Cell::new(false),
         })
+    }
+
+    /// Waits until the request may be sent. `Err(None)` when the client left meanwhile.
+    pub(crate) async fn wait(&self, plan: &mut Plan) -> Result<(), Option<Failure>> {
+        let conn = self.conn;
+        let shard = conn.shard;
+        let patience = self.function.settings.deadline;
+        let patience = patience.unwrap_or(shard.config.upstream_timeout);
+        conn.deadline(Slot::Down, Some(patience.min(PARK_TIMEOUT_MAX)), Act::Wake);
+        loop {
+            if let Some(function) = plan.function() {
+                ask_for_endpoint(shard, function);
+            }
+            shard.park.enter(&self.function.id, self.ticket);
+            let waited = self.until_let_go().await;
+            if waited == Waited::ClientLeft {
+                shard.counters.client_aborts.add(1);
+                return Err(None);
+            }
+            if !plan.refresh(shard) {
+                return Err(Some(Failure::Deleted));
+            }
+            if waited == Waited::TimedOut {
+                return Err(Some(Failure::NoReplica));
+            }
+            if plan.function().is_none_or(|f| f.open_endpoints() > 0) {
+                break;
+            }
+        }
+        // Whoever ends the call gives the turn on.
+        self.used.set(true);
+        conn.alarm.reset();
+        Ok(())
     }
 
     /// Only here does a client's half-close count as gone: a caller that waits for a function to
@@ -182,18 +194,13 @@ impl<'a> Place<'a> {
         })
         .await
     }
-
-    /// The turn is used: whoever ends the call gives it on.
-    fn leave_for_call(mut self) {
-        self.used = true;
-    }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let shard = self.conn.shard;
         let id = &self.function.id;
-        if !shard.park.leave(id, self.ticket) && !self.used {
+        if !shard.park.leave(id, self.ticket) && !self.used.get() {
             // Let go, and nothing came of it: those behind must not wait for its end.
             shard.park.call_ended(id);
         }

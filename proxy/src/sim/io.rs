@@ -58,8 +58,8 @@ impl Sock {
         }
     }
 
-    pub(crate) fn accepted(stream: TcpStream) -> Self {
-        Self::new(stream.0, None)
+    pub(crate) fn accepted(stream: TcpStream) -> io::Result<Self> {
+        Ok(Self::new(stream.0, None))
     }
 
     pub(crate) fn from_unix(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {

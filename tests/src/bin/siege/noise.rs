@@ -14,7 +14,7 @@ type Statuses = BTreeMap<u16, usize>;
 
 pub(crate) fn million() -> Result<Vec<String>, String> {
     let gateway = Gateway::start();
-    gateway.deploy_ready(&Deployment::vice("vice"), 2);
+    gateway.deploy_ready(&Deployment::vice("vice").replicas(2), 2);
     // Once, for what is made at first use.
     noise(gateway.address, 99, 20_000);
     let resident = gateway.resident_kib();
