@@ -62,6 +62,7 @@ if [ "$long" = 1 ]; then
   limit 3600 scripts/queue.sh
   limit 7200 scripts/fuzz.sh 600
   limit 3600 scripts/simulate.sh
+  limit 3600 scripts/miri.sh
   limit 7200 scripts/bench.sh --full
   cargo bench --package ringway-bench --locked --benches
   scripts/instructions.sh

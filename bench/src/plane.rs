@@ -149,6 +149,7 @@ fn config(driver: DriverChoice, fallback: std::path::PathBuf) -> Config {
         write_timeout: Some(minute),
         idle_timeout: minute,
         stream_idle: None,
+        limits: ringway_proxy::limits::Limits::default(),
         trusted_proxies: Vec::new(),
         access_log: AccessLog::Off,
         half_close: HalfClose::Wait,

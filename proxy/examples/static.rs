@@ -69,6 +69,7 @@ fn config(listen: SocketAddr) -> Config {
         write_timeout: Some(Duration::from_secs(60)),
         idle_timeout: Duration::from_secs(60),
         stream_idle: None,
+        limits: ringway_proxy::limits::Limits::default(),
         trusted_proxies: Vec::new(),
         access_log: AccessLog::Off,
         half_close: HalfClose::Wait,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cors::Cors;
+use crate::limits::Limits;
 
 /// Settings of a [`Gateway`](crate::Gateway).
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct Config {
     pub idle_timeout: Duration,
     /// How long a reply may be silent once it has begun; `None` never cuts a silent stream.
     pub stream_idle: Option<Duration>,
+    /// Limits that an operator may set.
+    pub limits: Limits,
     /// Peers whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<Cidr>,
     /// Which requests are written to the access log.

@@ -98,6 +98,33 @@ pub const DESCRIPTORS_RESERVED: u64 = 4_096;
 /// Most retries of one request.
 pub const RETRIES_MAX: u32 = 2;
 
+/// Limits that an operator may set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a request's head: at most [`HEAD_BYTES_MAX`], its default.
+    pub head_bytes_max: usize,
+    /// Time from the first byte of a request's head to its last, by default [`HEAD_TIMEOUT`].
+    pub head_timeout: Duration,
+    /// Time to make a connection to a function, by default [`CONNECT_TIMEOUT`].
+    pub connect_timeout: Duration,
+    /// Callers of a shard that may be parked, by default [`PARKED_PER_SHARD_MAX`].
+    pub parked_max: usize,
+    /// How often a request may be sent again, by default [`RETRIES_MAX`].
+    pub retries_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head_bytes_max: HEAD_BYTES_MAX,
+            head_timeout: HEAD_TIMEOUT,
+            connect_timeout: CONNECT_TIMEOUT,
+            parked_max: PARKED_PER_SHARD_MAX,
+            retries_max: RETRIES_MAX,
+        }
+    }
+}
+
 /// Client connections allowed by a descriptor limit: all but [`DESCRIPTORS_RESERVED`], and at
 /// least half of a small limit.
 #[must_use]

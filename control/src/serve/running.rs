@@ -217,6 +217,7 @@ fn config(settings: &Settings, listen: SocketAddr, fallback: PathBuf) -> Config 
         write_timeout: settings.write_timeout,
         idle_timeout: settings.idle_timeout,
         stream_idle: settings.stream_idle,
+        limits: settings.limits,
         trusted_proxies: settings.trusted_proxies.clone(),
         access_log: settings.access_log,
         half_close: settings.half_close,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::bounds::BOUNDS;
 use super::edge::EDGE;
 use super::queues::LATER;
 use super::shape::Shape;
@@ -87,6 +88,16 @@ pub enum Key {
     ShutdownGrace,
     /// Whether to take the place of a running gateway.
     Takeover,
+    /// Longest head.
+    HeadBytesMax,
+    /// Time of a head.
+    HeadTimeout,
+    /// Time of a dial.
+    ConnectTimeout,
+    /// Callers of a shard that wait.
+    ParkedMax,
+    /// How often a request is sent again.
+    RetriesMax,
     /// Largest body of a queued call.
     AsyncBodyMax,
     /// Queued calls run at once.
@@ -441,14 +452,16 @@ const SHAPES: [Shape; 32] = [
 /// The shape of the setting with this number.
 const fn at(index: usize) -> Shape {
     const EDGE_END: usize = SHAPES.len() + EDGE.len();
+    const BOUNDS_END: usize = EDGE_END + BOUNDS.len();
     match index {
         _ if index < SHAPES.len() => SHAPES[index],
         _ if index < EDGE_END => EDGE[index - SHAPES.len()],
-        _ => LATER[index - EDGE_END],
+        _ if index < BOUNDS_END => BOUNDS[index - EDGE_END],
+        _ => LATER[index - BOUNDS_END],
     }
 }
 
-const COUNT: usize = SHAPES.len() + EDGE.len() + LATER.len();
+const COUNT: usize = SHAPES.len() + EDGE.len() + BOUNDS.len() + LATER.len();
 
 /// The tables are in the enumeration's order, so that its values are their indices.
 const _: () = {

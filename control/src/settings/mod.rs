@@ -6,6 +6,7 @@
 pub mod duration;
 
 mod asynchronous;
+mod bounds;
 mod credentials;
 mod edge;
 mod error;

@@ -239,8 +239,8 @@ pub(super) const LATER: [Shape; 32] = [
         flag: "nats-ack-wait",
         variable: "RINGWAY_NATS_ACK_WAIT",
         value: "DURATION",
-        help: "How long a worker may be silent before its calls are given to others, the \
-               same in all processes of a channel; at least 1s [default: 30s]",
+        help: "How long a worker may be silent before its calls and deliveries are given to \
+               others, the same in all processes of a channel; at least 1s [default: 30s]",
     },
     Shape {
         key: Key::GatewayAddress,

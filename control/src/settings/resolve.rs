@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ringway_proxy::{AccessLog, Cidr, Cors, DriverChoice, HalfClose, Origins, limits};
+use ringway_proxy::limits::{self, Limits};
+use ringway_proxy::{AccessLog, Cidr, Cors, DriverChoice, HalfClose, Origins};
 use tracing_subscriber::EnvFilter;
 
 use super::asynchronous::AsyncSettings;
+use super::bounds;
 use super::credentials::Login;
 use super::edge::EdgeSettings;
 use super::error::SettingError;
@@ -47,6 +49,8 @@ pub struct Settings {
     pub connections_max: Option<usize>,
     /// Longest silence of a reply that has begun; `None` never cuts.
     pub stream_idle: Option<Duration>,
+    /// Limits of the data plane.
+    pub limits: Limits,
     /// Peers whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<Cidr>,
     /// Time until the head of a function's reply, above 0.
@@ -132,6 +136,7 @@ impl Settings {
             idle_timeout: read.or(Key::IdleTimeout, MINUTE, above_zero)?,
             connections_max: read.maybe(Key::ConnectionsMax, count(1_000_000))?,
             stream_idle: read.or(Key::StreamIdle, None, bound)?,
+            limits: bounds::resolve(&read)?,
             trusted_proxies: read.or(Key::TrustedProxies, Vec::new(), list(BLOCKS, Cidr::parse))?,
             upstream_timeout: read.or(Key::UpstreamTimeout, MINUTE, above_zero)?,
             read_timeout: read.or(Key::ReadTimeout, Some(MINUTE), bound)?,

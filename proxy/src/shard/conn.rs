@@ -12,9 +12,7 @@ use std::time::Duration;
 use crate::buf::{Buf, Class};
 use crate::fault::Reject;
 use crate::http::{HeadEnd, Refusal};
-use crate::limits::{
-    HEAD_TIMEOUT, IDLE_DEMOTE, LINGER_BYTES_MAX, LINGER_TIMEOUT, PINNED_BUFFERS_MAX,
-};
+use crate::limits::{IDLE_DEMOTE, LINGER_BYTES_MAX, LINGER_TIMEOUT, PINNED_BUFFERS_MAX};
 use crate::shard::clients::ClientPlace;
 use crate::shard::exchange::{self, Start, Step};
 use crate::shard::io::{Peek, Side, Sock};
@@ -256,6 +254,11 @@ async fn active<'c>(conn: &'c Conn, mut resumed: Option<Resumed<'c>>) -> Next<'c
     }
 }
 
+const TOO_LARGE: Refusal = Refusal {
+    status: 431,
+    why: Reject::HeadTooLarge,
+};
+
 async fn read_head(conn: &Conn, carry: Option<Buf>, canceller: &mut Canceller) -> HeadRead {
     let shard = conn.shard;
     conn.alarm.reset();
@@ -263,18 +266,20 @@ async fn read_head(conn: &Conn, carry: Option<Buf>, canceller: &mut Canceller) -
     let mut end = HeadEnd::request();
     let mut begun = false;
     loop {
-        match end.find(buf.bytes()) {
-            Ok(Some(len)) => return HeadRead::Complete { buf, len },
-            Ok(None) => {}
+        let found = match end.find(buf.bytes()) {
+            Ok(found) => found,
             Err(refusal) => return HeadRead::Refused(refusal),
+        };
+        if found.unwrap_or(buf.len()) > shard.config.limits.head_bytes_max {
+            return HeadRead::Refused(TOO_LARGE);
+        }
+        if let Some(len) = found {
+            return HeadRead::Complete { buf, len };
         }
         let idle = buf.is_empty();
         if buf.free() == 0 {
             let Some(larger) = buf.class().larger() else {
-                return HeadRead::Refused(Refusal {
-                    status: 431,
-                    why: Reject::HeadTooLarge,
-                });
+                return HeadRead::Refused(TOO_LARGE);
             };
             buf = buf.moved_to(larger);
         }
@@ -292,7 +297,8 @@ async fn read_head(conn: &Conn, carry: Option<Buf>, canceller: &mut Canceller) -
         } else {
             if !std::mem::replace(&mut begun, true) {
                 // Total, not per read: a client that drips a head is cut all the same.
-                conn.deadline(Slot::Up, Some(HEAD_TIMEOUT), Act::EndClientRead);
+                let patience = shard.config.limits.head_timeout;
+                conn.deadline(Slot::Up, Some(patience), Act::EndClientRead);
             }
             conn.sock.recv(buf).await
         };

@@ -18,7 +18,6 @@ use crate::buf::Buf;
 use crate::endpoint::Key;
 use crate::fault::{Failure, Reject, RetryRule};
 use crate::http::{BodyCursor, Framing, Method, Refusal, Reply, Trailers};
-use crate::limits::RETRIES_MAX;
 use crate::shard::attempt::attempt;
 use crate::shard::call::{CLIENT_GONE, Call, log_local};
 use crate::shard::conclusion::Outcome;
@@ -190,7 +189,7 @@ async fn forward<'c>(
             }
         }
         call.has_turn.set(true);
-        let may_retry = *tries < RETRIES_MAX && retries_allowed(plan);
+        let may_retry = *tries < shard.config.limits.retries_max && retries_allowed(plan);
         *tries += 1;
         let (failure, key) = match Upstream::acquire(conn, plan, request.whole, *avoid).await {
             // The row lost its last endpoint since it was looked at: wait for the next.

@@ -6,9 +6,7 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use crate::fault::{Failure, Reject};
-use crate::limits::{
-    ABORT_WATCH_AFTER, PARK_TIMEOUT_MAX, PARKED_PER_FUNCTION_MAX, PARKED_PER_SHARD_MAX,
-};
+use crate::limits::{ABORT_WATCH_AFTER, Limits, PARK_TIMEOUT_MAX, PARKED_PER_FUNCTION_MAX};
 use crate::shard::Shard;
 use crate::shard::conn::Conn;
 use crate::shard::io::Peek;
@@ -88,8 +86,8 @@ pub(crate) fn ask_for_endpoint(shard: &Shard, function: &Function) {
 }
 
 /// Whether nobody more may wait, on this shard or for this function.
-fn is_full(in_shard: usize, for_function: u64, parked_max: u32) -> bool {
-    in_shard >= PARKED_PER_SHARD_MAX || for_function >= parked_max.into()
+fn is_full(limits: &Limits, in_shard: usize, for_function: u64, parked_max: u32) -> bool {
+    in_shard >= limits.parked_max || for_function >= parked_max.into()
 }
 
 /// A place in the waiting room.
@@ -117,7 +115,8 @@ impl<'a> Place<'a> {
         let counters = function.shared.counters.shard(shard.index);
         let parked_max = function.settings.parked_max;
         let parked_max = parked_max.unwrap_or(PARKED_PER_FUNCTION_MAX);
-        if is_full(shard.park.waiting(), counters.parked.get(), parked_max) {
+        let (in_shard, for_function) = (shard.park.waiting(), counters.parked.get());
+        if is_full(&shard.config.limits, in_shard, for_function, parked_max) {
             shard.counters.reject(Reject::Parked);
             return Err(Failure::TooManyParked);
         }
@@ -217,12 +216,10 @@ mod tests {
     #[test]
     fn a_room_takes_as_many_as_it_may_and_no_more() {
         let per_function = PARKED_PER_FUNCTION_MAX;
-        assert!(!is_full(
-            PARKED_PER_SHARD_MAX - 1,
-            u64::from(per_function) - 1,
-            per_function
-        ));
-        assert!(is_full(PARKED_PER_SHARD_MAX, 0, per_function));
-        assert!(is_full(0, per_function.into(), per_function));
+        let limits = Limits::default();
+        let full = |in_shard, for_function| is_full(&limits, in_shard, for_function, per_function);
+        assert!(!full(limits.parked_max - 1, u64::from(per_function) - 1));
+        assert!(full(limits.parked_max, 0));
+        assert!(full(0, per_function.into()));
     }
 }

@@ -3,7 +3,6 @@
 use std::io;
 
 use crate::endpoint::{Checkout, Key, pick};
-use crate::limits::CONNECT_TIMEOUT;
 use crate::shard::conn::Conn;
 use crate::shard::io::Sock;
 use crate::shard::plan::{Plan, Target};
@@ -142,10 +141,11 @@ impl Busy<'_> {
     async fn dial(&self, address: &Address) -> Result<Sock, Unreachable> {
         let shard = self.conn.shard;
         let gauge = &shard.counters.upstream_connections;
+        let patience = shard.config.limits.connect_timeout;
         for _ in 0..2 {
             let dialling = Sock::connect(address, gauge);
             // Dropping a dial that has sent nothing loses nothing.
-            let error = match rt::timeout(CONNECT_TIMEOUT, dialling).await {
+            let error = match rt::timeout(patience, dialling).await {
                 Ok(Ok(sock)) => return Ok(sock),
                 Ok(Err(error)) => error,
                 Err(_) => io::ErrorKind::TimedOut.into(),

@@ -184,6 +184,7 @@ fn config() -> Config {
         write_timeout: Some(Duration::from_secs(60)),
         idle_timeout: Duration::from_secs(60),
         stream_idle: Some(Duration::from_secs(10)),
+        limits: crate::limits::Limits::default(),
         trusted_proxies: Vec::new(),
         access_log: AccessLog::Off,
         half_close: HalfClose::Wait,

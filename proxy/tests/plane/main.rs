@@ -7,6 +7,7 @@
     reason = "a test that fails may panic"
 )]
 
+mod bounds;
 mod cors;
 mod park;
 mod routes;
@@ -110,6 +111,7 @@ fn config(driver: DriverChoice) -> Config {
         write_timeout: Some(Duration::from_secs(10)),
         idle_timeout: Duration::from_secs(1),
         stream_idle: None,
+        limits: ringway_proxy::limits::Limits::default(),
         trusted_proxies: Vec::new(),
         access_log: AccessLog::Off,
         half_close: HalfClose::Wait,

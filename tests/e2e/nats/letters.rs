@@ -132,7 +132,11 @@ fn lists_go_on_where_they_ended() {
 
 #[test]
 fn a_receiver_that_is_down_gets_it_later_even_after_a_crash() {
-    let settings = [("RINGWAY_CALLBACK_ALLOW", "127.0.0.1/32")];
+    // What the crash takes in the midst of a delivery is delivered again after the second.
+    let settings = [
+        ("RINGWAY_CALLBACK_ALLOW", "127.0.0.1/32"),
+        ("RINGWAY_NATS_ACK_WAIT", "5s"),
+    ];
     let mut stage = Stage::on_nats(&settings, &[]);
     let receiver = Receiver::new();
     let url = receiver.url("/");

@@ -88,13 +88,14 @@ async fn one(
             return;
         }
     };
+    let beat = shared.options.ack_wait / 3;
     let end = {
         let delivering = postman.deliver(&letter, || pieces(Bytes::clone(&body)));
         let mut delivering = std::pin::pin!(delivering);
         loop {
             tokio::select! {
                 end = &mut delivering => break end,
-                () = time::sleep(ACK_WAIT / 3) => {
+                () = time::sleep(beat) => {
                     let _ = acker.ack_with(AckKind::Progress).await;
                 }
             }
@@ -147,7 +148,7 @@ async fn consumer(shared: &Shared) -> Result<Consumer<pull::Config>, QueueError>
     let config = pull::Config {
         durable_name: Some("deliveries".to_owned()),
         ack_policy: AckPolicy::Explicit,
-        ack_wait: ACK_WAIT,
+        ack_wait: shared.options.ack_wait,
         max_ack_pending: -1,
         ..pull::Config::default()
     };
@@ -157,7 +158,6 @@ async fn consumer(shared: &Shared) -> Result<Consumer<pull::Config>, QueueError>
 
 /// Deliveries at once.
 const AT_ONCE: usize = 64;
-const ACK_WAIT: Duration = Duration::from_secs(30);
 const LONG: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(200);
 const PAUSE: Duration = Duration::from_secs(1);

@@ -1,7 +1,7 @@
 //! Chunked bodies: passed on, rewritten, undone and refused.
 
-use super::Random;
 use super::split::{Passed, partition, pass, pass_all_ways};
+use super::{Random, rounds};
 use crate::fault::Reject;
 use crate::http::{BodyCursor, Framing, Trailers};
 use crate::limits::{
@@ -338,7 +338,7 @@ fn random_body(random: &mut Random) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
 #[test]
 fn any_partition_gives_the_same_bytes() {
     let mut random = Random::new(34);
-    for _ in 0..3_000 {
+    for _ in 0..rounds(3_000) {
         let (wire, canonical, data) = random_body(&mut random);
         let mut stream = wire.clone();
         stream.extend_from_slice(&random.bytes(20));
@@ -359,7 +359,7 @@ fn any_partition_gives_the_same_bytes() {
 #[test]
 fn broken_bodies_are_refused_alike_in_any_partition() {
     let mut random = Random::new(35);
-    for _ in 0..3_000 {
+    for _ in 0..rounds(3_000) {
         let (mut wire, _, _) = random_body(&mut random);
         for _ in 0..=random.below(3) {
             let at = random.below(wire.len());

@@ -32,6 +32,11 @@ use crate::http::{
     request_slots, response_slots,
 };
 
+/// So many rounds of a random test; Miri, which is slow and looks at each access, has fewer.
+pub(crate) const fn rounds(usual: usize) -> usize {
+    if cfg!(miri) { usual / 300 } else { usual }
+}
+
 /// A xorshift generator: the same numbers for the same seed.
 pub(crate) struct Random(u64);
 

@@ -1,7 +1,7 @@
 //! No bytes make a parser panic, and no cut changes what it says.
 
 use super::split::{self, partition, pass};
-use super::{Random, get, ok, post};
+use super::{Random, get, ok, post, rounds};
 use crate::http::forward::{self, ToClient, ToControl, ToFunction};
 use crate::http::{
     BodyCursor, Framing, HeadEnd, Method, Trailers, Version, parse_request, parse_response,
@@ -93,7 +93,7 @@ pub(super) fn message(random: &mut Random) -> String {
 fn requests() {
     let mut random = Random::new(1);
     let mut accepted = 0;
-    for _ in 0..30_000 {
+    for _ in 0..rounds(30_000) {
         let message = message(&mut random);
         let bytes = bytes(&mut random, &message);
         let whole = HeadEnd::request().find(&bytes);
@@ -155,7 +155,7 @@ fn requests() {
 fn replies() {
     let mut random = Random::new(2);
     let mut accepted = 0;
-    for _ in 0..30_000 {
+    for _ in 0..rounds(30_000) {
         let message = ok(random.pick(&["Content-Length: 5\r\n", "a:b\r\n", ""]));
         let bytes = bytes(&mut random, &message);
         let method = [Method::Get, Method::Head][random.below(2)];
@@ -218,7 +218,7 @@ fn bodies() {
         " ",
         "f",
     ];
-    for _ in 0..30_000 {
+    for _ in 0..rounds(30_000) {
         let input: Vec<u8> = if random.one_in(4) {
             random.bytes(60)
         } else {
