@@ -38,8 +38,8 @@ impl Class {
         match self {
             Self::Head => 512,
             Self::Small => 64,
-            Self::Medium => 16,
-            Self::Bulk => 4,
+            Self::Medium => 64,
+            Self::Bulk => 16,
         }
     }
 

@@ -10,7 +10,7 @@ pub(super) fn head_end(bytes: &[u8], new: impl Fn() -> HeadEnd) -> Result<Option
     let whole = new().find(bytes);
     let shown = &bytes[..bytes.len().min(200)];
     // Every prefix in turn: one byte more at each read. Long inputs take longer strides.
-    let stride = 1 + bytes.len() / 2_000;
+    let stride = 1 + bytes.len() / cuts(2_000);
     let mut end = new();
     let mut seen = Ok(None);
     for len in (0..bytes.len()).step_by(stride).chain([bytes.len()]) {
@@ -29,6 +29,11 @@ pub(super) fn head_end(bytes: &[u8], new: impl Fn() -> HeadEnd) -> Result<Option
         assert_eq!(seen, whole, "cut at {cut}: {}", shown.escape_ascii());
     }
     whole
+}
+
+/// At how many places to cut at most; under Miri, which is slow, at a few.
+const fn cuts(usual: usize) -> usize {
+    if cfg!(miri) { 8 } else { usual }
 }
 
 /// What was sent for a body, and how much of the input it was.
@@ -85,7 +90,7 @@ pub(super) fn pass_all_ways(new: impl Fn() -> BodyCursor, input: &[u8]) -> Resul
     let shown = &input[..input.len().min(200)];
     let bytewise: Vec<&[u8]> = input.chunks(1).collect();
     assert_eq!(pass(new(), &bytewise), whole, "{}", shown.escape_ascii());
-    let stride = 1 + input.len() / 400;
+    let stride = 1 + input.len() / cuts(400);
     for cut in (0..=input.len()).step_by(stride) {
         let (a, b) = input.split_at(cut);
         assert_eq!(
