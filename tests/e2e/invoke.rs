@@ -267,7 +267,7 @@ fn http10_clients_get_what_they_can_read() {
         .unwrap();
     let reply = client.reply("GET").unwrap();
     assert!(reply.header("transfer-encoding").is_none(), "{reply:?}");
-    assert_eq!(reply.text().matches("data: ").count(), 3);
+    assert_eq!(reply.text().matches("data: ").count(), 3, "{reply:?}");
     let mut client = Client::connect(gateway.address).unwrap();
     for _ in 0..2 {
         client

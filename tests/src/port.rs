@@ -1,5 +1,6 @@
-//! Free ports, below those the kernel hands to outgoing connections: a port that a test closes
-//! and opens again must not be taken by a connection in between.
+//! Free ports, below those the kernel hands to outgoing connections and those that gateways give
+//! to replicas (from 20,000 on): a port that a test closes and opens again, or is about to open,
+//! must not be taken in between.
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -27,5 +28,5 @@ pub fn free_port() -> u16 {
 
 /// Above the usual servers.
 const FIRST: u16 = 11_000;
-/// Up to 31,999: the kernel's range begins at 32,768.
-const COUNT: u16 = 21_000;
+/// Up to 19,999.
+const COUNT: u16 = 9_000;

@@ -158,17 +158,12 @@ const PATIENCE: Duration = Duration::from_secs(24 * 3_600);
 
 #[cfg(test)]
 mod tests {
+    use super::super::reader::{self, assert_named};
     use super::*;
 
     fn resolve(given: &[(Key, &str)]) -> Result<AsyncSettings, String> {
-        let lookup = |key: Key| {
-            let found = given.iter().find(|(k, _)| *k == key);
-            found.map(|(k, text)| Given {
-                name: k.to_string(),
-                text: (*text).to_owned(),
-            })
-        };
-        AsyncSettings::resolve(&Reader::new(lookup)).map_err(|error| error.to_string())
+        AsyncSettings::resolve(&Reader::new(reader::given(given)))
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -229,8 +224,7 @@ mod tests {
             (Key::CallbackPatience, "0s", "above 0"),
         ] {
             let error = resolve(&[(key, value)]).unwrap_err();
-            assert!(error.contains(&key.to_string()), "{error}");
-            assert!(error.contains(value) && error.contains(rule), "{error}");
+            assert_named(&error, (key, value), rule);
         }
     }
 }

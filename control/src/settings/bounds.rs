@@ -97,17 +97,11 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[cfg(test)]
 mod tests {
+    use super::super::reader::{self, assert_named};
     use super::*;
 
     fn resolved(given: &[(Key, &str)]) -> Result<Limits, String> {
-        let lookup = |key: Key| {
-            let found = given.iter().find(|(k, _)| *k == key);
-            found.map(|(k, text)| Given {
-                name: k.to_string(),
-                text: (*text).to_owned(),
-            })
-        };
-        resolve(&Reader::new(lookup)).map_err(|e| e.to_string())
+        resolve(&Reader::new(reader::given(given))).map_err(|e| e.to_string())
     }
 
     #[test]
@@ -144,8 +138,7 @@ mod tests {
             (Key::RetriesMax, "-1", "from 0 to 10"),
         ] {
             let error = resolved(&[(key, value)]).unwrap_err();
-            assert!(error.contains(&key.to_string()), "{error}");
-            assert!(error.contains(value) && error.contains(rule), "{error}");
+            assert_named(&error, (key, value), rule);
         }
     }
 }

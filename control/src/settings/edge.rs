@@ -106,19 +106,14 @@ const MEMORY_MIN: u64 = 8 << 20;
 
 #[cfg(test)]
 mod tests {
+    use super::super::reader::{self, assert_named};
     use super::*;
 
     const MACHINE: u64 = 8 << 30;
 
     fn resolve(given: &[(Key, &str)]) -> Result<EdgeSettings, String> {
-        let lookup = |key: Key| {
-            let found = given.iter().find(|(k, _)| *k == key);
-            found.map(|(k, text)| Given {
-                name: k.to_string(),
-                text: (*text).to_owned(),
-            })
-        };
-        EdgeSettings::resolve(&Reader::new(lookup), MACHINE).map_err(|e| e.to_string())
+        EdgeSettings::resolve(&Reader::new(reader::given(given)), MACHINE)
+            .map_err(|e| e.to_string())
     }
 
     #[test]
@@ -140,8 +135,7 @@ mod tests {
             (Key::Takeover, "yes", "true or false"),
         ] {
             let error = resolve(&[(key, value)]).unwrap_err();
-            assert!(error.contains(&key.to_string()), "{error}");
-            assert!(error.contains(value) && error.contains(rule), "{error}");
+            assert_named(&error, (key, value), rule);
         }
         assert_eq!(resolve(&[(Key::Memory, "8MiB")]).unwrap().memory, 8 << 20);
         let grace = resolve(&[(Key::ShutdownGrace, "15")])

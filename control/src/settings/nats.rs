@@ -142,17 +142,11 @@ const ACK_WAIT: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {
+    use super::super::reader::{self, assert_named};
     use super::*;
 
     fn read(given: &[(Key, &str)]) -> Result<Option<NatsOptions>, String> {
-        let lookup = |key: Key| {
-            let found = given.iter().find(|(k, _)| *k == key);
-            found.map(|(k, text)| Given {
-                name: k.to_string(),
-                text: (*text).to_owned(),
-            })
-        };
-        resolve(&Reader::new(lookup)).map_err(|error| error.to_string())
+        resolve(&Reader::new(reader::given(given))).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -201,8 +195,7 @@ mod tests {
         ] {
             let error = read(given).unwrap_err();
             let (key, value) = given[0];
-            assert!(error.contains(&key.to_string()), "{error}");
-            assert!(error.contains(value) && error.contains(rule), "{error}");
+            assert_named(&error, (key, value), rule);
         }
     }
 }

@@ -172,3 +172,23 @@ pub(super) fn bytes(least: u64, most: u64) -> impl FnOnce(&str) -> Result<u64, S
         })
     }
 }
+
+/// What is given in a test.
+#[cfg(test)]
+pub(super) fn given(pairs: &[(Key, &str)]) -> impl Fn(Key) -> Option<Given> {
+    move |key| {
+        let found = pairs.iter().find(|(k, _)| *k == key);
+        found.map(|(k, text)| Given {
+            name: k.to_string(),
+            text: (*text).to_owned(),
+        })
+    }
+}
+
+/// Asserts that an error names the variable, the value and the rule.
+#[cfg(test)]
+#[track_caller]
+pub(super) fn assert_named(error: &str, (key, value): (Key, &str), rule: &str) {
+    assert!(error.contains(&key.to_string()), "{error}");
+    assert!(error.contains(value) && error.contains(rule), "{error}");
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ringway_proxy::AccessLog;
 
+use super::reader::{self, assert_named};
 use super::{Given, Key, Settings, Surroundings};
 
 fn around() -> Surroundings {
@@ -19,14 +20,7 @@ fn around() -> Surroundings {
 }
 
 fn resolve(given: &[(Key, &str)]) -> Result<Settings, String> {
-    let lookup = |key: Key| {
-        let found = given.iter().find(|(k, _)| *k == key);
-        found.map(|(k, text)| Given {
-            name: k.to_string(),
-            text: (*text).to_owned(),
-        })
-    };
-    Settings::resolve(lookup, around()).map_err(|e| e.to_string())
+    Settings::resolve(reader::given(given), around()).map_err(|e| e.to_string())
 }
 
 #[test]
@@ -115,8 +109,7 @@ fn every_error_names_the_variable_the_value_and_the_rule() {
         (Key::FunctionNamespace, "Bad_Name", "lower-case"),
     ] {
         let error = resolve(&[(key, value)]).unwrap_err();
-        assert!(error.contains(&key.to_string()), "{error}");
-        assert!(error.contains(value) && error.contains(rule), "{error}");
+        assert_named(&error, (key, value), rule);
     }
 }
 

@@ -98,17 +98,11 @@ const DRAIN: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
+    use super::super::reader::{self, assert_named};
     use super::*;
 
     fn resolve(given: &[(Key, &str)]) -> Result<WorkerSettings, String> {
-        let lookup = |key: Key| {
-            let found = given.iter().find(|(k, _)| *k == key);
-            found.map(|(k, text)| Given {
-                name: k.to_string(),
-                text: (*text).to_owned(),
-            })
-        };
-        WorkerSettings::resolve(lookup).map_err(|error| error.to_string())
+        WorkerSettings::resolve(reader::given(given)).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -153,8 +147,7 @@ mod tests {
             (Key::Log, "blah", "level"),
         ] {
             let error = resolve(&[(Key::NatsAddress, "a"), (key, value)]).unwrap_err();
-            assert!(error.contains(&key.to_string()), "{error}");
-            assert!(error.contains(value) && error.contains(rule), "{error}");
+            assert_named(&error, (key, value), rule);
         }
     }
 }

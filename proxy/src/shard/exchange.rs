@@ -73,7 +73,10 @@ pub(crate) async fn run<'c>(conn: &'c Conn, start: Start<'c>) -> Step<'c> {
             Ok(forwarding) => (forwarding, None),
             Err(ending) => return Step::Done(Box::pin(end(conn, ending)).await),
         },
-        Start::Resumed(resumed) => resumed.unpack(),
+        Start::Resumed(resumed) => {
+            let (forwarding, waited) = resumed.unpack();
+            (forwarding, Some(waited))
+        }
     };
     match forward(conn, &mut forwarding, waited).await {
         Forwarded::Done(after) => Step::Done(after),

@@ -8,8 +8,8 @@ use crate::shard::turn::Place;
 
 /// A request in the waiting room.
 pub(crate) struct Parked<'c> {
-    /// Left before the call ends; `None` after the wait.
-    place: Option<Place<'c>>,
+    /// Left before the call goes on or ends.
+    place: Place<'c>,
     /// Without its bytes.
     forwarding: Forwarding<'c>,
     send: Option<Packed>,
@@ -27,7 +27,7 @@ impl<'c> Parked<'c> {
     pub(crate) fn new(mut forwarding: Forwarding<'c>, place: Place<'c>) -> Box<Self> {
         let request = &mut forwarding.request;
         Box::new(Self {
-            place: Some(place),
+            place,
             send: request.send.take().map(Packed::new),
             rest: request.rest.take().map(Packed::new),
             forwarding,
@@ -39,11 +39,7 @@ impl<'c> Parked<'c> {
         let Self {
             place, forwarding, ..
         } = &mut *self;
-        let waited = match place {
-            Some(place) => place.wait(&mut forwarding.plan).await,
-            None => Ok(()),
-        };
-        self.place = None;
+        let waited = place.wait(&mut forwarding.plan).await;
         Resumed {
             parked: self,
             waited,
@@ -53,16 +49,17 @@ impl<'c> Parked<'c> {
 
 impl<'c> Resumed<'c> {
     /// The request as it was, and how its wait ended.
-    pub(crate) fn unpack(self) -> (Forwarding<'c>, Option<Result<(), Option<Failure>>>) {
+    pub(crate) fn unpack(self) -> (Forwarding<'c>, Result<(), Option<Failure>>) {
         let Parked {
+            place,
             mut forwarding,
             send,
             rest,
-            ..
         } = *self.parked;
+        drop(place);
         forwarding.request.send = send.map(Packed::into_buf);
         forwarding.request.rest = rest.map(Packed::into_buf);
-        (forwarding, Some(self.waited))
+        (forwarding, self.waited)
     }
 }
 

@@ -195,6 +195,9 @@ struct Node {
     next: u32,
 }
 
+/// Entries there is always room for.
+const NODES_KEPT: usize = 64;
+
 /// The end of a list, either way.
 const END: u32 = u32::MAX;
 
@@ -243,8 +246,9 @@ impl Slots {
         }
         self.used -= 1;
         if self.used == 0 {
-            // What a crowd needed goes with it.
-            self.nodes = Vec::new();
+            // What a crowd needed goes with it; the next entry is to find room.
+            self.nodes.clear();
+            self.nodes.shrink_to(NODES_KEPT);
             self.free = END;
         }
     }
