@@ -49,6 +49,13 @@ pub(super) fn queue(page: &mut Page, counts: &Counts, depths: Option<&Depths>) {
     for (outcome, count) in &counts.deliveries {
         page.sample(family, &[("outcome", outcome)], count);
     }
+    let family = "ringway_async_rate_limit";
+    let help = "Asynchronous calls begun per second at most, because the machine is late.";
+    page.family(family, "gauge", help);
+    match counts.rate_limit {
+        Some(rate) => page.sample(family, &[], format!("{rate:.0}")),
+        None => page.sample(family, &[], "+Inf"),
+    }
     if let Some(depths) = depths {
         gauges(page, depths);
     }

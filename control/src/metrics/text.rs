@@ -172,6 +172,7 @@ mod tests {
             dead: of_cat(),
             processed: [(("cat.openfaas-fn".to_owned(), 500), 4)].into(),
             deliveries: [("delivered", 6)].into(),
+            rate_limit: Some(850.4),
         };
         let depths = Depths {
             functions: vec![("cat.openfaas-fn".to_owned(), 9, 2)],
@@ -226,6 +227,7 @@ mod tests {
             format!("ringway_async_inflight{{{cat}}} 2"),
             "ringway_async_callbacks_total{outcome=\"delivered\"} 6".to_owned(),
             "ringway_async_available 1".to_owned(),
+            "ringway_async_rate_limit 850".to_owned(),
             "ringway_async_dead 7".to_owned(),
             "ringway_async_callbacks_pending 8".to_owned(),
             "ringway_async_oldest_seconds 1.5".to_owned(),

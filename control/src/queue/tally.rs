@@ -14,7 +14,7 @@ pub struct Tally {
 }
 
 /// The counters' values.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Counts {
     /// Calls taken in, by function.
     pub submitted: BTreeMap<String, u64>,
@@ -26,6 +26,8 @@ pub struct Counts {
     pub dead: BTreeMap<String, u64>,
     /// Attempts to deliver a reply, by what came of them.
     pub deliveries: BTreeMap<&'static str, u64>,
+    /// Calls begun per second at most, while the machine is late; `None`: any number.
+    pub rate_limit: Option<f64>,
 }
 
 impl Tally {
@@ -53,6 +55,11 @@ impl Tally {
             ended => ended.word(),
         };
         *self.counts.lock().deliveries.entry(outcome).or_default() += 1;
+    }
+
+    /// Calls are begun at most this often from here on.
+    pub(super) fn rate_limit(&self, rate: Option<f64>) {
+        self.counts.lock().rate_limit = rate;
     }
 
     /// The values now.

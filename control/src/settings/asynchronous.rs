@@ -8,7 +8,7 @@ use ringway_proxy::Cidr;
 use super::error::SettingError;
 use super::key::Key;
 use super::nats;
-use super::reader::{Reader, above_zero, bytes, count, switch};
+use super::reader::{Reader, above_zero, bound, bytes, count, switch};
 use super::shape::Given;
 use crate::queue::{Guard, Limits, NatsOptions, RetryPolicy, Rules, codes};
 
@@ -65,6 +65,7 @@ impl AsyncSettings {
                     REPLY_BYTES,
                     bytes(1, BODY_BYTES_MAX),
                 )?,
+                late: read.or(Key::AsyncYield, Some(LATE), bound)?,
                 retry: RetryPolicy {
                     attempts: read.or(Key::RetryAttempts, ATTEMPTS, count(1_000_000))?,
                     codes: read.or(Key::RetryCodes, CODES.into(), some_codes)?,
@@ -147,6 +148,7 @@ const BODY_BYTES_MAX: u64 = 512 * 1024 * 1024;
 const REPLY_BYTES: u64 = 16 * 1024 * 1024;
 const CONCURRENCY: usize = 50;
 const CONCURRENCY_MAX: usize = 10_000;
+const LATE: Duration = Duration::from_millis(2);
 const TIMEOUT: Duration = Duration::from_secs(3_600);
 const KEEP: Duration = Duration::from_secs(3_600);
 const KEEP_MAX: u64 = 100_000;
@@ -177,6 +179,9 @@ mod tests {
             settings.rules.function_concurrency,
             settings.rules.concurrency
         );
+        assert_eq!(settings.rules.late, Some(LATE));
+        let never = resolve(&[(Key::AsyncYield, "0")]).unwrap();
+        assert_eq!(never.rules.late, None);
         assert!(!settings.accept_unknown && !settings.guard.refuse_private);
     }
 
@@ -208,6 +213,7 @@ mod tests {
             (Key::AsyncBodyMax, "1GiB", "from 1 to"),
             (Key::AsyncBodyMax, "0", "bytes"),
             (Key::AsyncReplyMax, "-1", "bytes"),
+            (Key::AsyncYield, "soon", "Go duration"),
             (Key::AsyncConcurrency, "0", "from 1"),
             (Key::AsyncFunctionConcurrency, "many", "from 1"),
             (Key::AsyncTimeout, "0", "above 0"),

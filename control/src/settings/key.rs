@@ -112,6 +112,8 @@ pub enum Key {
     AsyncKeep,
     /// Bytes of a reply kept.
     AsyncReplyMax,
+    /// When queued calls yield to others.
+    AsyncYield,
     /// Attempts at a queued call.
     RetryAttempts,
     /// Statuses tried again.

@@ -4,7 +4,7 @@ use super::key::Key;
 use super::shape::Shape;
 
 /// In the order of [`Key`], behind the others.
-pub(super) const LATER: [Shape; 32] = [
+pub(super) const LATER: [Shape; 33] = [
     Shape {
         key: Key::AsyncBodyMax,
         flag: "async-body-max",
@@ -63,6 +63,15 @@ pub(super) const LATER: [Shape; 32] = [
         value: "BYTES",
         help: "Bytes kept of a reply that is stored or delivered to a callback; the rest \
                is cut off, and the reply marked [default: 16MiB]",
+    },
+    Shape {
+        key: Key::AsyncYield,
+        flag: "async-yield",
+        variable: "RINGWAY_ASYNC_YIELD",
+        value: "DURATION",
+        help: "Begins asynchronous calls more slowly while threads of this machine wake up \
+               later than this, so that callers who wait are not late too: at least 100 \
+               per second; 0 is never [default: 2ms]",
     },
     Shape {
         key: Key::RetryAttempts,

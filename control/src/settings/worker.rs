@@ -53,6 +53,7 @@ impl WorkerSettings {
                 | Key::AsyncTimeout
                 | Key::AsyncKeep
                 | Key::AsyncReplyMax
+                | Key::AsyncYield
         ) || (key as usize >= Key::RetryAttempts as usize && !matches!(key, Key::AsyncWorker))
     }
 

@@ -63,9 +63,17 @@ impl Class {
 /// Buffers for heads that are kept when little is to do.
 const HEADS_KEPT: usize = 16;
 
+/// Free buffers of one class.
+#[derive(Default)]
+struct Free {
+    list: RefCell<Vec<Box<[u8]>>>,
+    /// The fewest there were since the last look: so many were not needed. `<=` the list's length.
+    idle: Cell<usize>,
+}
+
 /// One shard's buffers.
 pub(crate) struct Pool {
-    free: [RefCell<Vec<Box<[u8]>>>; Class::ALL.len()],
+    free: [Free; Class::ALL.len()],
     /// Bytes allocated, in use or free: `0 <= bytes`.
     bytes: Cell<u64>,
     /// Bytes freed so far.
@@ -96,8 +104,7 @@ impl Pool {
         let class = if short { Class::Small } else { class };
         self.used
             .set(self.used.get().saturating_add(class.bytes() as u64));
-        let free = self.free[class as usize].borrow_mut().pop();
-        let memory = free.unwrap_or_else(|| {
+        let memory = self.free[class as usize].pop().unwrap_or_else(|| {
             self.account(class.bytes() as u64, true);
             vec![0; class.bytes()].into_boxed_slice()
         });
@@ -123,7 +130,7 @@ impl Pool {
     pub(crate) fn put_back(&self, memory: Box<[u8]>, class: Class) {
         self.used
             .set(self.used.get().saturating_sub(class.bytes() as u64));
-        let mut free = self.free[class as usize].borrow_mut();
+        let mut free = self.free[class as usize].list.borrow_mut();
         if free.len() < class.kept() {
             free.push(memory);
         } else {
@@ -144,18 +151,25 @@ impl Pool {
         self.account(bytes, false);
     }
 
-    /// Gives bulk buffers that nobody uses back to the allocator.
+    /// Gives bulk buffers and heads that nobody needed since the last time back to the allocator.
     pub(crate) fn shrink(&self) {
-        for class in [Class::Medium, Class::Bulk] {
-            for memory in self.free[class as usize].borrow_mut().drain(..) {
+        for (class, kept) in [
+            (Class::Head, HEADS_KEPT),
+            (Class::Medium, 0),
+            (Class::Bulk, 0),
+        ] {
+            for memory in self.free[class as usize].surplus(kept) {
                 self.account(memory.len() as u64, false);
             }
         }
-        let heads = &mut *self.free[Class::Head as usize].borrow_mut();
-        for memory in heads.drain(heads.len().min(HEADS_KEPT)..) {
-            self.account(memory.len() as u64, false);
+    }
+
+    /// As [`Pool::shrink`], when nobody is there who could need one.
+    pub(crate) fn shrink_unused(&self) {
+        for free in &self.free {
+            free.idle.set(free.list.borrow().len());
         }
-        heads.shrink_to(HEADS_KEPT);
+        self.shrink();
     }
 
     fn account(&self, bytes: u64, grown: bool) {
@@ -168,6 +182,29 @@ impl Pool {
             self.freed.set(self.freed.get().wrapping_add(bytes));
             self.counters.buffer_bytes.sub(bytes);
         }
+    }
+}
+
+impl Free {
+    fn pop(&self) -> Option<Box<[u8]>> {
+        let mut list = self.list.borrow_mut();
+        let memory = list.pop();
+        self.idle.set(self.idle.get().min(list.len()));
+        memory
+    }
+
+    /// Takes out what was idle since the last time, but `kept`.
+    fn surplus(&self, kept: usize) -> Vec<Box<[u8]>> {
+        let mut list = self.list.borrow_mut();
+        let (len, idle) = (list.len(), self.idle.get());
+        let left = len.saturating_sub(idle).max(kept).min(len);
+        let surplus = list.split_off(left);
+        if !surplus.is_empty() {
+            let room = 2 * list.len().max(kept);
+            list.shrink_to(room);
+        }
+        self.idle.set(list.len());
+        surplus
     }
 }
 
@@ -207,12 +244,29 @@ mod tests {
     }
 
     #[test]
-    fn shrinking_returns_bulk_memory() {
+    fn shrinking_returns_what_was_not_needed_since_the_last_time() {
         let pool = pool(u64::MAX);
+        let bulk = Class::Bulk.bytes() as u64;
+        drop((pool.take(Class::Bulk), pool.take(Class::Bulk)));
+        pool.shrink();
+        assert_eq!(pool.bytes.get(), 2 * bulk, "both were needed just now");
         drop(pool.take(Class::Bulk));
-        assert!(pool.bytes.get() > 0);
+        pool.shrink();
+        assert_eq!(pool.bytes.get(), bulk, "one was not");
         pool.shrink();
         assert_eq!(pool.bytes.get(), 0);
+    }
+
+    #[test]
+    fn a_few_heads_stay() {
+        let pool = pool(u64::MAX);
+        let heads: Vec<_> = (0..HEADS_KEPT + 5)
+            .map(|_| pool.take(Class::Head))
+            .collect();
+        drop(heads);
+        pool.shrink_unused();
+        let kept = (HEADS_KEPT * Class::Head.bytes()) as u64;
+        assert_eq!(pool.bytes.get(), kept);
     }
 
     #[test]

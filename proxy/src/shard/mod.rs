@@ -204,7 +204,7 @@ impl Shard {
             if self.connections.get() == 0 && !self.endpoints.borrow().has_idle() {
                 self.wheel.advance(self.clock.now());
                 if self.wheel.is_empty() {
-                    self.buffers.shrink();
+                    self.buffers.shrink_unused();
                     self.counters.loop_lag_micros.set(0);
                     self.sleep_until_woken().await;
                     lag = Lag::start(self.clock.read_micros());

@@ -4,7 +4,9 @@
 //! crash interrupts is run again at the next start.
 
 mod attempt;
+mod governor;
 mod line;
+mod pace;
 mod reply;
 mod run;
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time;
 
 use super::line::GatewayClient;
+use super::pace::Pace;
 use crate::publish::Board;
 use crate::queue::backend::{Backend, Claim};
 use crate::queue::embedded::Embedded;
@@ -24,6 +25,8 @@ pub struct Rules {
     pub timeout: Duration,
     /// Most bytes kept of a reply.
     pub reply_bytes_max: u64,
+    /// How late the machine may be before calls are begun more slowly; `None`: never.
+    pub late: Option<Duration>,
     /// What functions without annotations get.
     pub retry: RetryPolicy,
 }
@@ -36,10 +39,11 @@ pub(in crate::queue) struct Worker {
     pub(super) tally: Arc<Tally>,
     board: Arc<Board>,
     stopping: Arc<AtomicBool>,
+    pace: Option<Arc<Pace>>,
 }
 
 impl Worker {
-    pub(in crate::queue) const fn new(
+    pub(in crate::queue) fn new(
         queue: Backend,
         gateway: GatewayClient,
         rules: Rules,
@@ -47,6 +51,7 @@ impl Worker {
         board: Arc<Board>,
         stopping: Arc<AtomicBool>,
     ) -> Self {
+        let pace = Pace::start(rules.late, Arc::clone(&tally));
         Self {
             queue,
             gateway,
@@ -54,6 +59,7 @@ impl Worker {
             tally,
             board,
             stopping,
+            pace,
         }
     }
 
@@ -66,6 +72,7 @@ impl Worker {
                 while !self.is_stopping() {
                     // Looks up now and then, to hear of the end.
                     if let Ok(Some(claim)) = time::timeout(LOOK, claims.recv()).await {
+                        self.turn().await;
                         tokio::spawn(Arc::clone(&self).attempt(Claim::JetStream(Box::new(claim))));
                     }
                 }
@@ -77,11 +84,19 @@ impl Worker {
         while !self.is_stopping() {
             let most = self.rules.concurrency;
             while let Some(claim) = queue.claim(most, |function| self.limit(function)) {
+                self.turn().await;
                 tokio::spawn(Arc::clone(self).attempt(Claim::Embedded(claim)));
             }
             if !queue.refill().await {
                 queue.woken().await;
             }
+        }
+    }
+
+    /// Waits until one more call may begin.
+    async fn turn(&self) {
+        if let Some(pace) = &self.pace {
+            pace.turn().await;
         }
     }
 
