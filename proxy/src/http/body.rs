@@ -188,6 +188,16 @@ impl BodyCursor {
             _ => None,
         }
     }
+
+    /// Bytes of a `Chunked` body's present chunk still to come, as far as is known; 0 for other
+    /// framings.
+    #[must_use]
+    pub fn remaining_of_chunk(&self) -> u64 {
+        match &self.body {
+            Body::Chunked(chunked) => chunked.left(),
+            _ => 0,
+        }
+    }
 }
 
 /// Takes as much of `remaining` as `input` holds; how much that is.

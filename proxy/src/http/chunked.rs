@@ -128,6 +128,11 @@ impl Chunked {
         self.state == State::Done
     }
 
+    /// Bytes of the present chunk still to come.
+    pub(super) const fn left(&self) -> u64 {
+        self.left
+    }
+
     pub(super) fn tail(&self) -> &[u8] {
         match (&self.section, self.output) {
             _ if !self.tail_due || !self.is_done() => b"",

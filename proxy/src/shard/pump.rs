@@ -217,6 +217,9 @@ impl Pump<'_> {
             }
             None => buf.class(),
         };
+        // Who sends large chunks sends more than one.
+        let of_chunk = cursor.remaining_of_chunk().saturating_mul(2);
+        let class = class.max(Class::for_bytes(of_chunk));
         if class == buf.class() {
             return buf;
         }

@@ -87,12 +87,15 @@ impl Drop for Pace {
 
 /// The thread.
 fn watch(pace: &Weak<Pace>, late: Duration, tally: &Tally) {
-    let (mut since, mut was_late) = (Instant::now(), false);
+    let (mut since, mut was_late, mut last) = (Instant::now(), false, None);
     loop {
         let before = Instant::now();
         thread::sleep(STEP);
         let now = Instant::now();
-        was_late |= now - before > STEP + late;
+        if now - before > STEP + late {
+            was_late |= last.is_some_and(|last| now - last < TOLERATED);
+            last = Some(now);
+        }
         let took = now - since;
         if took < WINDOW {
             continue;
@@ -111,5 +114,7 @@ fn watch(pace: &Weak<Pace>, late: Duration, tally: &Tally) {
 }
 
 const STEP: Duration = Duration::from_millis(2);
+/// Being late once in this time is nothing.
+const TOLERATED: Duration = Duration::from_millis(500);
 /// From one look to the next.
 const WINDOW: Duration = Duration::from_millis(100);
