@@ -37,7 +37,7 @@ pub struct Config {
     /// What the end of a client's sending side means while its call is running.
     pub half_close: HalfClose,
     /// Most client connections at once over all shards; `None` derives it from the
-    /// descriptor limit ([`limits::connections_max`](crate::limits::connections_max)).
+    /// descriptor limit, which is also the most there can be ([`limits::connections_max`](crate::limits::connections_max)).
     pub connections_max: Option<usize>,
     /// Most connections of one client address (of one /64 with IPv6) at once; peers in
     /// `trusted_proxies` are not counted. `None` has no limit.

@@ -156,10 +156,10 @@ impl Gateway {
         let clones: io::Result<Vec<_>> = listeners.iter().map(TcpListener::try_clone).collect();
         let clones = clones.map_err(StartError::Resources)?;
         let descriptors = rlimit_nofile();
-        let connections_max = config
-            .connections_max
-            .unwrap_or_else(|| limits::connections_max(descriptors))
-            .max(count);
+        // More would leave functions and the control plane without descriptors.
+        let possible = limits::connections_max(descriptors);
+        let wanted = config.connections_max.unwrap_or(possible);
+        let connections_max = wanted.min(possible).max(count);
         let clients = config.connections_per_client_max.map(Clients::new);
         let config = Arc::new(config);
         let clock = Clock::new();
@@ -181,7 +181,7 @@ impl Gateway {
                     counters,
                     inbox: Arc::clone(&inbox),
                     log,
-                    connections_max: connections_max.div_ceil(count),
+                    connections_max: limits::part(connections_max, count, index),
                     buffer_bytes_max: limits::buffer_bytes_max(config.memory, count),
                     clients: clients.clone(),
                     room: Room {
@@ -189,7 +189,7 @@ impl Gateway {
                         in_all: config.idle_max.div_ceil(count),
                     },
                     neighbours: neighbours(&desks, index),
-                    inline_budget: (choice.report.driver == Driver::Epoll).then_some(16),
+                    inline_budget: (choice.report.driver == Driver::Epoll).then_some(32),
                 },
                 listener,
                 bell,

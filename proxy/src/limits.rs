@@ -134,6 +134,13 @@ pub fn connections_max(descriptors: u64) -> usize {
     usize::try_from(connections).unwrap_or(usize::MAX)
 }
 
+/// The part of shard `index` of `count` in what they have together: all parts make the whole.
+#[must_use]
+pub fn part(whole: usize, count: usize, index: usize) -> usize {
+    let count = count.max(1);
+    whole / count + usize::from(index < whole % count)
+}
+
 /// One shard's part of the memory for buffers, and enough to work with in any case.
 #[must_use]
 pub fn buffer_bytes_max(memory: u64, shards: usize) -> u64 {
@@ -161,6 +168,17 @@ mod tests {
         assert_eq!(connections_max(2 * reserved + 1), 4_097);
         assert_eq!(connections_max(1_024), 512);
         assert_eq!(connections_max(0), 1);
+    }
+
+    #[test]
+    fn all_parts_make_the_whole() {
+        for whole in 0..20 {
+            for count in 1..5 {
+                let parts = (0..count).map(|index| part(whole, count, index));
+                assert_eq!(parts.sum::<usize>(), whole);
+            }
+        }
+        assert_eq!(part(5, 0, 0), 5);
     }
 
     #[test]

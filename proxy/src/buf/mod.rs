@@ -6,6 +6,6 @@ mod window;
 
 pub(crate) use packed::Packed;
 pub(crate) use pool::{Class, Pool};
-pub(crate) use window::Buf;
+pub(crate) use window::{Buf, Full};
 #[cfg(not(test))]
 pub(crate) use window::{Fill, Flush};

@@ -22,6 +22,15 @@ pub(crate) struct Buf {
     pool: Rc<Pool>,
 }
 
+/// Why there is no room for more bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// They fill the largest buffer.
+    Buffer,
+    /// A larger buffer is needed, and memory is short.
+    Memory,
+}
+
 impl Buf {
     pub(crate) fn new(memory: Box<[u8]>, class: Class, pool: Rc<Pool>) -> Self {
         Self {
@@ -102,12 +111,22 @@ impl Buf {
         self.pool.take(class)
     }
 
-    /// The same bytes in a buffer of `class` (which must be larger).
-    pub(crate) fn moved_to(self, class: Class) -> Self {
-        let mut larger = self.pool.take(class);
-        let fits = larger.append(self.bytes());
-        debug_assert!(fits, "a larger class holds what a smaller one held");
-        larger
+    /// The same bytes with room behind them to read more: moved to the front of a buffer that is
+    /// as large as it must be, if there is no room.
+    ///
+    /// # Errors
+    /// They fill the largest buffer, or memory is short.
+    pub(crate) fn with_room(self) -> Result<Self, Full> {
+        if self.free() > 0 {
+            return Ok(self);
+        }
+        let class = Class::for_bytes(self.len() as u64 + 1);
+        let mut roomy = self.pool.take(class);
+        if roomy.class() < class {
+            return Err(Full::Memory);
+        }
+        let fits = roomy.append(self.bytes()) && roomy.free() > 0;
+        fits.then_some(roomy).ok_or(Full::Buffer)
     }
 
     /// Splits off the bytes behind the first `n` into a buffer of their own, if there are any.
@@ -242,12 +261,38 @@ mod tests {
     }
 
     #[test]
-    fn a_moved_window_keeps_its_bytes() {
+    fn bytes_that_fill_a_buffer_move_to_where_there_is_room() {
         let mut b = buf(Class::Head);
         let free = b.free();
         assert!(b.append(&vec![7; free]));
-        let b = b.moved_to(Class::Small);
-        assert_eq!(b.len(), free);
+        let b = b.with_room().ok().unwrap();
+        assert_eq!((b.len(), b.class()), (free, Class::Small));
         assert!(b.free() > 4096);
+        let free = b.free();
+        assert_eq!(b.with_room().ok().unwrap().free(), free, "nothing to do");
+    }
+
+    #[test]
+    fn a_rest_at_the_end_of_a_buffer_moves_to_the_front_of_one_of_its_size() {
+        let mut b = buf(Class::Head);
+        let free = b.free();
+        assert!(b.append(&vec![7; free]));
+        b.consume(free - 20);
+        let b = b.with_room().ok().unwrap();
+        assert_eq!((b.len(), b.class()), (20, Class::Head));
+        assert_eq!(b.free(), free - 20);
+    }
+
+    #[test]
+    fn there_is_no_room_in_the_largest_buffer_nor_when_memory_is_short() {
+        let mut b = buf(Class::Bulk);
+        let free = b.free();
+        assert!(b.append(&vec![7; free]));
+        assert_eq!(b.with_room().err(), Some(Full::Buffer));
+        let pool = Pool::new(1, Box::leak(Box::default()));
+        let mut b = pool.take(Class::Small);
+        let free = b.free();
+        assert!(b.append(&vec![7; free]));
+        assert_eq!(b.with_room().err(), Some(Full::Memory));
     }
 }

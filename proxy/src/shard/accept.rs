@@ -181,6 +181,6 @@ pub(crate) fn begin_drain(shard: &'static Shard) {
     }
     rt::spawn(async move {
         rt::sleep(shard.drain_idle.get()).await;
-        shard.wheel.each(super::timer::Alarm::end_if_idle);
+        shard.wheel.each(super::alarm::Alarm::end_if_idle);
     });
 }

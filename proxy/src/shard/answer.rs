@@ -1,14 +1,14 @@
 //! The gateway's own answers on a client connection.
 
 use crate::buf::{Buf, Class};
-use crate::fault::Reject;
+use crate::fault::{Failure, Reject};
 use crate::http::{Refusal, Reply};
 use crate::limits::HEADROOM_BYTES;
 use crate::shard::Shard;
+use crate::shard::alarm::{Act, Slot};
 use crate::shard::call::{CLIENT_GONE, log_local};
 use crate::shard::conn::Conn;
 use crate::shard::plan::Stamp;
-use crate::shard::timer::{Act, Slot};
 
 /// A plain answer of `status`.
 pub(crate) const fn plain<'a>(status: u16, text: &'a str) -> Reply<'a> {
@@ -76,6 +76,7 @@ async fn last_words(conn: &Conn, status: u16, text: &str, extra: &[u8]) -> bool 
         close: true,
         extra,
         ids: Some(stamp.ids(conn.shard)),
+        retry_after: (status == 503).then_some(1),
         ..plain(status, text)
     };
     let sent = send(conn, &reply).await;
@@ -95,6 +96,7 @@ pub(crate) async fn timed_out(conn: &Conn, text: &str) {
 /// What the client is told about a refused request.
 pub(crate) fn text_of(refusal: Refusal) -> &'static str {
     match refusal.why {
+        Reject::Memory => Failure::OutOfMemory.said().text,
         Reject::HeadTooLarge => "the request head is too large",
         Reject::TargetTooLong => "the request target is too long",
         Reject::BareLineEnd => "a line of the request head does not end with CRLF",

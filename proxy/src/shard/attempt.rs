@@ -8,11 +8,12 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::Poll;
 
-use crate::buf::{Buf, Class};
+use crate::buf::{Buf, Class, Full};
 use crate::config::HalfClose;
 use crate::fault::{Failure, Reject};
 use crate::http::{CONTINUE, HeadEnd, Method, Refusal, Reply, Version};
 use crate::limits::{ABORT_WATCH_AFTER, CONTINUE_TIMEOUT, INTERIM_REPLIES_MAX, LINGER_TIMEOUT};
+use crate::shard::alarm::{Act, Slot};
 use crate::shard::answer;
 use crate::shard::call::Call;
 use crate::shard::conclusion::{Down, End, Outcome, conclude};
@@ -23,7 +24,6 @@ use crate::shard::io::{Peek, Side};
 use crate::shard::plan::{Plan, Target};
 use crate::shard::pump::{Fault, Pump, Way};
 use crate::shard::reply_head::{ReplyHead, understand};
-use crate::shard::timer::{Act, Slot};
 use crate::shard::upstream::Upstream;
 
 /// What both ways of one try share.
@@ -207,9 +207,10 @@ impl Try<'_> {
         }
         self.upstream.sock.shutdown(Side::Both);
         let down = match down {
-            Down::NoHead { .. } | Down::BadHead if !self.client_gone.get() => {
+            Down::NoHead { .. } | Down::BadHead | Down::NoRoom if !self.client_gone.get() => {
                 let failure = match down {
                     Down::BadHead => Failure::BadReply,
+                    Down::NoRoom => Failure::OutOfMemory,
                     _ => self.failure(),
                 };
                 self.answer(failure).await;
@@ -263,10 +264,9 @@ impl Try<'_> {
         let mut buf = self.conn.shard.buffers.take(Class::Head);
         let mut interims = 0;
         let (mut head, len) = loop {
-            let (found, back) = self.read_head(buf, interims > 0).await;
-            buf = back;
-            let len = match found {
-                Ok(len) => len,
+            let len;
+            (len, buf) = match self.read_head(buf, interims > 0).await {
+                Ok(found) => found,
                 Err(down) => return down,
             };
             match self.understood(buf.bytes().get(..len).unwrap_or_default()) {
@@ -328,20 +328,19 @@ impl Try<'_> {
         understand(self.conn.shard, self.plan, self.told_continue.get(), head)
     }
 
-    async fn read_head(&self, mut buf: Buf, begun: bool) -> (Result<usize, Down>, Buf) {
+    async fn read_head(&self, mut buf: Buf, begun: bool) -> Result<(usize, Buf), Down> {
         let mut end = HeadEnd::response();
         loop {
             match end.find(buf.bytes()) {
-                Ok(Some(len)) => return (Ok(len), buf),
+                Ok(Some(len)) => return Ok((len, buf)),
                 Ok(None) => {}
-                Err(_) => return (Err(Down::BadHead), buf),
+                Err(_) => return Err(Down::BadHead),
             }
-            if buf.free() == 0 {
-                let Some(larger) = buf.class().larger() else {
-                    return (Err(Down::BadHead), buf);
-                };
-                buf = buf.moved_to(larger);
-            }
+            buf = match buf.with_room() {
+                Ok(buf) => buf,
+                Err(Full::Buffer) => return Err(Down::BadHead),
+                Err(Full::Memory) => return Err(Down::NoRoom),
+            };
             let (result, back) = self.upstream.sock.recv(buf).await;
             buf = back;
             match result {
@@ -351,7 +350,7 @@ impl Try<'_> {
                     let silent = buf.is_empty() && !begun;
                     // A reset whose error the send has taken reads like an end.
                     let ended = matches!(end, Ok(0)) && !self.send_failed.get();
-                    return (Err(Down::NoHead { silent, ended }), buf);
+                    return Err(Down::NoHead { silent, ended });
                 }
             }
         }

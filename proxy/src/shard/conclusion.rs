@@ -34,6 +34,8 @@ pub(crate) enum Down {
         ended: bool,
     },
     BadHead,
+    /// The head needs a larger buffer, and memory is short.
+    NoRoom,
     /// The reply was cut after its head was sent.
     Cut {
         close_delimited: bool,
@@ -95,7 +97,7 @@ pub(crate) fn conclude<'a>(
             Outcome::Ended(After::Close)
         }
         Down::Answered => Outcome::Ended(After::Close),
-        Down::NoHead { .. } | Down::BadHead if end.client_gone => {
+        Down::NoHead { .. } | Down::BadHead | Down::NoRoom if end.client_gone => {
             counters.client_aborts.add(1);
             Outcome::Ended(After::Close)
         }
@@ -117,6 +119,7 @@ pub(crate) fn conclude<'a>(
             counters.upstream_aborts.add(1);
             Outcome::Failed(Failure::BadReply)
         }
+        Down::NoRoom => Outcome::Failed(Failure::OutOfMemory),
         Down::Tunnel(rest) => Outcome::Tunnel(Open { upstream, rest }),
     }
 }

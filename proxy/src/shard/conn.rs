@@ -9,16 +9,16 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::buf::{Buf, Class};
+use crate::buf::{Buf, Class, Full};
 use crate::fault::Reject;
 use crate::http::{HeadEnd, Refusal};
 use crate::limits::{IDLE_DEMOTE, LINGER_BYTES_MAX, LINGER_TIMEOUT, PINNED_BUFFERS_MAX};
+use crate::shard::alarm::{Act, Alarm, Slot};
 use crate::shard::clients::ClientPlace;
 use crate::shard::exchange::{self, Start, Step};
 use crate::shard::io::{Peek, Side, Sock};
 use crate::shard::parked::{Parked, Resumed};
 use crate::shard::rt::Canceller;
-use crate::shard::timer::{Act, Alarm, Slot};
 use crate::shard::{Shard, answer};
 
 /// One client connection.
@@ -144,6 +144,7 @@ impl Future for Wall {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.shard.budget.begin();
         let Some(future) = self.future.as_mut() else {
             return Poll::Ready(());
         };
@@ -245,7 +246,9 @@ async fn active<'c>(conn: &'c Conn, mut resumed: Option<Resumed<'c>>) -> Next<'c
                 }
             },
         };
-        match exchange::run(conn, start).await {
+        let step = exchange::run(conn, start).await;
+        conn.shard.be_fair().await;
+        match step {
             Step::Done(After::Keep(rest)) => carry = rest,
             Step::Done(After::Close) => return Next::Quiet(Quiet::Close),
             Step::Done(After::Linger) => return Next::Quiet(Quiet::Linger),
@@ -257,6 +260,11 @@ async fn active<'c>(conn: &'c Conn, mut resumed: Option<Resumed<'c>>) -> Next<'c
 const TOO_LARGE: Refusal = Refusal {
     status: 431,
     why: Reject::HeadTooLarge,
+};
+
+const SHORT: Refusal = Refusal {
+    status: 503,
+    why: Reject::Memory,
 };
 
 async fn read_head(conn: &Conn, carry: Option<Buf>, canceller: &mut Canceller) -> HeadRead {
@@ -277,12 +285,11 @@ async fn read_head(conn: &Conn, carry: Option<Buf>, canceller: &mut Canceller) -
             return HeadRead::Complete { buf, len };
         }
         let idle = buf.is_empty();
-        if buf.free() == 0 {
-            let Some(larger) = buf.class().larger() else {
-                return HeadRead::Refused(TOO_LARGE);
-            };
-            buf = buf.moved_to(larger);
-        }
+        buf = match buf.with_room() {
+            Ok(buf) => buf,
+            Err(Full::Buffer) => return HeadRead::Refused(TOO_LARGE),
+            Err(Full::Memory) => return HeadRead::Refused(SHORT),
+        };
         let (result, back) = if idle {
             conn.deadline(Slot::Up, Some(shard.idle_timeout()), Act::EndClientRead);
             if shard.connections.get() <= PINNED_BUFFERS_MAX {

@@ -287,6 +287,16 @@ pub(crate) fn shutdown(fd: RawFd, side: Side) {
     unsafe { libc::shutdown(fd, how) };
 }
 
+/// Bytes of a socket that its peer has not taken yet, if that can be told.
+#[expect(unsafe_code, reason = "SIOCOUTQ has no safe wrapper among our crates")]
+pub(crate) fn unsent(fd: RawFd) -> Option<u32> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the kernel writes one int, which lives across the call; a stale descriptor is
+    // prevented by `Alarm`'s contract.
+    let result = unsafe { libc::ioctl(fd, libc::TIOCOUTQ, &raw mut bytes) };
+    (result == 0).then(|| u32::try_from(bytes).ok()).flatten()
+}
+
 /// TCP_NODELAY; failing costs latency only.
 fn set_nodelay(fd: RawFd) {
     set_option(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, &1i32);

@@ -4,6 +4,7 @@
 //! the [`inbox`], the counters (read only) and the published table.
 
 mod accept;
+mod alarm;
 mod answer;
 mod attempt;
 mod call;
@@ -12,11 +13,13 @@ mod conclusion;
 mod conn;
 mod cross;
 mod exchange;
+mod fair;
 mod first;
 pub(crate) mod inbox;
 #[cfg(not(test))]
 pub(crate) mod io;
 mod lag;
+mod look;
 mod park;
 mod parked;
 mod plan;
@@ -36,14 +39,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::buf::Pool;
-use crate::clock::Clock;
+use crate::clock::{Clock, Millis, NEVER};
 use crate::config::Config;
 use crate::demand::SharedDemand;
 use crate::endpoint::{Endpoints, Room};
 use crate::metrics::{LogRing, ShardCounters};
 use crate::shard::clients::Clients;
+use crate::shard::fair::Budget;
 use crate::shard::inbox::Inbox;
 use crate::shard::lag::Lag;
+use crate::shard::look::LOOKS;
 use crate::shard::park::Park;
 use crate::shard::rt::TcpListener;
 use crate::shard::thrift::Thrift;
@@ -69,8 +74,8 @@ pub(crate) struct Setup {
     pub(crate) clients: Option<Arc<Clients>>,
     /// Idle upstream connections this shard keeps.
     pub(crate) room: Room,
-    /// Completions of fast operations before a pump lets others run; `None` with `io_uring`,
-    /// where every operation waits for its completion anyway.
+    /// Steps of a connection before it lets others run; `None` with `io_uring`, where every
+    /// operation waits for its completion anyway.
     pub(crate) inline_budget: Option<u32>,
     pub(crate) neighbours: Neighbours,
 }
@@ -111,7 +116,7 @@ pub(crate) struct Shard {
     /// For how long a connection may wait for a next request while this shard drains.
     pub(crate) drain_idle: Cell<Duration>,
     pub(crate) neighbours: Neighbours,
-    pub(crate) inline_budget: Option<u32>,
+    pub(crate) budget: Budget,
     random: Cell<u64>,
     ticker: RefCell<Option<std::task::Waker>>,
     pub(crate) room: RefCell<Option<std::task::Waker>>,
@@ -123,12 +128,15 @@ impl Shard {
         let seed = std::hash::BuildHasher::hash_one(&seed, setup.index);
         #[cfg(test)]
         let seed = crate::sim::random().unwrap_or(seed);
+        let write_timeout = setup.config.write_timeout.unwrap_or_default();
+        let look_every = (write_timeout / LOOKS).as_millis();
+        let look_every = Millis::try_from(look_every).unwrap_or(NEVER).max(1);
         Box::leak(Box::new(Self {
             index: setup.index,
             control: Address::Unix(setup.config.fallback.clone()),
             config: setup.config,
             clock: setup.clock,
-            wheel: Wheel::new(),
+            wheel: Wheel::new(look_every),
             buffers: Pool::new(setup.buffer_bytes_max, setup.counters),
             reader: RefCell::new(setup.publisher.reader()),
             endpoints: RefCell::new(Endpoints::new(setup.room)),
@@ -144,7 +152,7 @@ impl Shard {
             draining: Cell::new(false),
             drain_idle: Cell::new(Duration::ZERO),
             neighbours: setup.neighbours,
-            inline_budget: setup.inline_budget,
+            budget: Budget::new(setup.inline_budget),
             random: Cell::new(seed | 1),
             ticker: RefCell::default(),
             room: RefCell::default(),

@@ -3,19 +3,16 @@
 //! Backpressure is the loop itself: nothing is read while a send is under way.
 
 use std::cell::Cell;
-use std::future::poll_fn;
-use std::rc::Rc;
-use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use crate::buf::{Buf, Class};
 use crate::fault::Reject;
 use crate::http::BodyCursor;
+use crate::shard::alarm::{Act, Slot};
 use crate::shard::call::Call;
 use crate::shard::conn::Conn;
 use crate::shard::io::Sock;
-use crate::shard::rt;
-use crate::shard::timer::{Act, Slot};
+use crate::shard::look::LOOKS;
 
 /// Full reads in a row after which the next larger buffer is used.
 const FULL_READS: u32 = 2;
@@ -67,7 +64,6 @@ impl Pump<'_> {
         cursor: &mut BodyCursor,
     ) -> (Result<(), Fault>, Option<Buf>) {
         let mut full_reads = 0;
-        let mut inline = 0;
         loop {
             let (result, back) = self.flush(buf, cursor).await;
             buf = back;
@@ -95,13 +91,7 @@ impl Pump<'_> {
                 Err(_) => return (Err(Fault::ReadFailed), None),
             }
             full_reads = if buf.free() == 0 { full_reads + 1 } else { 0 };
-            if let Some(budget) = self.conn.shard.inline_budget {
-                inline += 1;
-                if inline >= budget {
-                    inline = 0;
-                    yield_to_others().await;
-                }
-            }
+            self.conn.shard.be_fair().await;
         }
     }
 
@@ -138,6 +128,7 @@ impl Pump<'_> {
                 if result.is_err() {
                     return (Err(Fault::WriteFailed), buf);
                 }
+                self.conn.shard.be_fair().await;
             }
             buf.rewind_to(piece_end, end);
         }
@@ -159,10 +150,11 @@ impl Pump<'_> {
     pub(crate) async fn send(&self, buf: Buf) -> (std::io::Result<()>, Buf) {
         let shard = self.conn.shard;
         let (slot, act) = match self.way {
-            Way::Up => (Slot::Up, Act::EndUpstream),
-            Way::Down => (Slot::Down, Act::EndClient),
+            Way::Up => (Slot::Up, Act::LookAtUpstream),
+            Way::Down => (Slot::Down, Act::LookAtClient),
         };
-        self.conn.deadline(slot, shard.config.write_timeout, act);
+        let first_look = shard.config.write_timeout.map(|time| time / LOOKS);
+        self.conn.deadline(slot, first_look, act);
         if self.way == Way::Down {
             shard.counters.bytes_out.add(buf.len() as u64);
         }
@@ -226,25 +218,4 @@ impl Pump<'_> {
         drop(buf);
         self.conn.shard.buffers.take(class)
     }
-}
-
-/// Lets every other task run. A task that wakes itself goes to the front of monoio 0.2.4's
-/// queue and starves the rest, so another task, queued at the back, does the waking.
-async fn yield_to_others() {
-    let flag = Rc::new((Cell::new(false), Cell::new(None::<Waker>)));
-    let theirs = Rc::clone(&flag);
-    rt::spawn(async move {
-        theirs.0.set(true);
-        if let Some(waker) = theirs.1.take() {
-            waker.wake();
-        }
-    });
-    poll_fn(|cx| {
-        if flag.0.get() {
-            return Poll::Ready(());
-        }
-        flag.1.set(Some(cx.waker().clone()));
-        Poll::Pending
-    })
-    .await;
 }

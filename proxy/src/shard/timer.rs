@@ -3,176 +3,24 @@
 //! A connection's [`Alarm`] holds its deadlines; the wheel holds at most one entry per alarm and
 //! looks at the alarm only when the entry's slot comes up. A deadline that moved later costs
 //! nothing; one that moved before the entry moves the entry.
-//!
-//! **Invariant:** an expiry never drops an operation. It shuts the right socket down, and the
-//! operation ends by itself; the flag in the alarm says why.
 
 use std::cell::{Cell, RefCell};
-use std::os::fd::RawFd;
 use std::rc::Rc;
-use std::task::{Context, Waker};
 
 use crate::clock::{Millis, NEVER};
-use crate::shard::io::{self, Side};
+use crate::shard::alarm::{Act, Alarm, NO_FD, Slot};
+use crate::shard::look::NOT_LOOKED;
 
 /// Milliseconds between two looks at the wheel: the precision of every deadline.
 pub(crate) const TICK_MILLIS: Millis = 20;
 /// Slots of the wheel; an entry further away than the horizon is looked at on the way.
 const SLOTS: usize = 512;
 
-/// The deadlines a connection can have at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Slot {
-    /// Reading from the client, or writing to the function.
-    Up = 0,
-    /// Reading from the function, or writing to the client.
-    Down = 1,
-    /// Time to look whether the client is still there.
-    Watch = 2,
-    /// Time to send `100 Continue` ourselves.
-    Continue = 3,
-}
-
-/// What expiry does, besides waking the connection's task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Act {
-    /// Nothing more.
-    Wake,
-    /// The client sends nothing: end the read; an answer can still be written.
-    EndClientRead,
-    /// The client takes nothing: end both directions.
-    EndClient,
-    /// The function answers or takes nothing: end both directions.
-    EndUpstream,
-}
-
-/// One connection's deadlines.
-pub(crate) struct Alarm {
-    deadlines: [Cell<Millis>; 4],
-    acts: [Cell<Act>; 4],
-    /// Bit `1 << slot` is set when that deadline expired.
-    expired: Cell<u8>,
-    /// The wheel tick of its entry, or [`NEVER`].
-    scheduled: Cell<Millis>,
-    /// Where its entry lies, if it has one.
-    node: Cell<u32>,
-    client: Cell<RawFd>,
-    upstream: Cell<RawFd>,
-    /// Between two requests: a drain may end the read.
-    idle: Cell<bool>,
-    waker: RefCell<Option<Waker>>,
-}
-
-/// No descriptor.
-const NO_FD: RawFd = -1;
-
-impl Alarm {
-    pub(crate) fn new(client: RawFd) -> Rc<Self> {
-        Rc::new(Self {
-            deadlines: [const { Cell::new(NEVER) }; 4],
-            acts: [const { Cell::new(Act::Wake) }; 4],
-            expired: Cell::new(0),
-            scheduled: Cell::new(NEVER),
-            node: Cell::new(END),
-            client: Cell::new(client),
-            upstream: Cell::new(NO_FD),
-            idle: Cell::new(false),
-            waker: RefCell::new(None),
-        })
-    }
-
-    pub(crate) fn clear(&self, slot: Slot) {
-        self.deadlines[slot as usize].set(NEVER);
-    }
-
-    /// Forgets deadlines and expiries, for the next request.
-    pub(crate) fn reset(&self) {
-        for deadline in &self.deadlines {
-            deadline.set(NEVER);
-        }
-        self.expired.set(0);
-    }
-
-    pub(crate) fn has_expired(&self, slot: Slot) -> bool {
-        self.expired.get() & (1 << slot as u8) != 0
-    }
-
-    /// Whether the deadline expired since the last call.
-    pub(crate) fn take_expired(&self, slot: Slot) -> bool {
-        let expired = self.has_expired(slot);
-        self.expired.set(self.expired.get() & !(1 << slot as u8));
-        expired
-    }
-
-    /// Names the upstream socket an expiry may shut down. The caller must call
-    /// [`Alarm::forget_upstream`] before that socket closes or goes back to the pool.
-    pub(crate) fn watch_upstream(&self, fd: RawFd) {
-        self.upstream.set(fd);
-    }
-
-    pub(crate) fn forget_upstream(&self) {
-        self.upstream.set(NO_FD);
-    }
-
-    pub(crate) fn set_idle(&self, idle: bool) {
-        self.idle.set(idle);
-    }
-
-    /// Remembers the task to wake. Cheap when it is the same task.
-    pub(crate) fn register(&self, cx: &Context<'_>) {
-        let mut waker = self.waker.borrow_mut();
-        if !waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
-            *waker = Some(cx.waker().clone());
-        }
-    }
-
-    /// Ends the wait for a next request, if there is no request under way.
-    pub(crate) fn end_if_idle(&self) {
-        if self.idle.get() {
-            self.act(Act::EndClientRead);
-        }
-    }
-
-    /// Wakes the connection's task.
-    pub(crate) fn wake(&self) {
-        let waker = self.waker.borrow().clone();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    fn next(&self) -> Millis {
-        let deadlines = self.deadlines.iter().map(Cell::get);
-        deadlines.min().unwrap_or(NEVER)
-    }
-
-    fn fire(&self, now: Millis) {
-        for (slot, deadline) in self.deadlines.iter().enumerate() {
-            if deadline.get() <= now {
-                deadline.set(NEVER);
-                self.expired.set(self.expired.get() | (1 << slot));
-                self.act(self.acts[slot].get());
-            }
-        }
-    }
-
-    fn act(&self, act: Act) {
-        let (fd, side) = match act {
-            Act::Wake => (NO_FD, Side::Both),
-            Act::EndClientRead => (self.client.get(), Side::Read),
-            Act::EndClient => (self.client.get(), Side::Both),
-            Act::EndUpstream => (self.upstream.get(), Side::Both),
-        };
-        if fd != NO_FD {
-            io::shutdown(fd, side);
-        }
-        self.wake();
-    }
-}
-
 /// One shard's wheel.
 pub(crate) struct Wheel {
     slots: RefCell<Slots>,
+    /// From one look at a send to the next.
+    look_every: Millis,
     /// The next tick to look at.
     tick: Cell<Millis>,
 }
@@ -199,7 +47,7 @@ struct Node {
 const NODES_KEPT: usize = 64;
 
 /// The end of a list, either way.
-const END: u32 = u32::MAX;
+pub(super) const END: u32 = u32::MAX;
 
 impl Slots {
     /// Puts an alarm that has no entry first in the list of its tick.
@@ -264,8 +112,9 @@ impl Slots {
 }
 
 impl Wheel {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(look_every: Millis) -> Self {
         Self {
+            look_every,
             slots: RefCell::new(Slots {
                 first: [END; SLOTS],
                 nodes: Vec::new(),
@@ -280,6 +129,11 @@ impl Wheel {
     pub(crate) fn set(&self, alarm: &Rc<Alarm>, slot: Slot, at: Millis, act: Act) {
         alarm.deadlines[slot as usize].set(at);
         alarm.acts[slot as usize].set(act);
+        if let (Act::LookAtClient | Act::LookAtUpstream, Some(look)) =
+            (act, alarm.looks.get(slot as usize))
+        {
+            look.set(NOT_LOOKED);
+        }
         if at.div_ceil(TICK_MILLIS) < alarm.scheduled.get() {
             self.insert(alarm, at);
         }
@@ -325,7 +179,7 @@ impl Wheel {
                 // Apart from the loop's condition: looking at an alarm may add an entry.
                 let alarm = self.slots.borrow_mut().pop(tick);
                 let Some(alarm) = alarm else { break };
-                alarm.fire(now);
+                alarm.fire(now, self.look_every);
                 let next = alarm.next();
                 // Firing wakes the task but runs none of it, so only `fire` can have changed
                 // deadlines.
@@ -350,7 +204,7 @@ mod tests {
     use super::*;
 
     fn wheel_at(now: Millis) -> Wheel {
-        let wheel = Wheel::new();
+        let wheel = Wheel::new(250);
         wheel.advance(now);
         wheel
     }
@@ -445,6 +299,19 @@ mod tests {
             wheel.advance(now);
         }
         assert!(wheel.slots.borrow().used == 1);
+    }
+
+    #[test]
+    fn a_send_nobody_can_look_at_ends_at_the_third_look() {
+        let wheel = wheel_at(0);
+        let alarm = Alarm::new(NO_FD);
+        wheel.set(&alarm, Slot::Up, 250, Act::LookAtUpstream);
+        wheel.advance(250 + TICK_MILLIS);
+        wheel.advance(500 + 2 * TICK_MILLIS);
+        assert!(!alarm.has_expired(Slot::Up));
+        wheel.advance(750 + 3 * TICK_MILLIS);
+        assert!(alarm.has_expired(Slot::Up));
+        assert!(wheel.is_empty());
     }
 
     #[test]

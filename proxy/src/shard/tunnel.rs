@@ -7,10 +7,10 @@ use std::task::Poll;
 
 use crate::buf::{Buf, Class};
 use crate::http::{BodyCursor, Framing, Trailers};
+use crate::shard::alarm::Slot;
 use crate::shard::conn::Conn;
 use crate::shard::io::{Side, Sock};
 use crate::shard::pump::{Pump, Way};
-use crate::shard::timer::Slot;
 use crate::shard::upstream::Upstream;
 
 /// A tunnel's other end, and what it sent right behind its head.

@@ -8,10 +8,10 @@ use std::task::Poll;
 use crate::fault::{Failure, Reject};
 use crate::limits::{ABORT_WATCH_AFTER, Limits, PARK_TIMEOUT_MAX, PARKED_PER_FUNCTION_MAX};
 use crate::shard::Shard;
+use crate::shard::alarm::{Act, Slot};
 use crate::shard::conn::Conn;
 use crate::shard::io::Peek;
 use crate::shard::plan::Plan;
-use crate::shard::timer::{Act, Slot};
 use crate::table::{Function, FunctionRef};
 
 /// Whether a caller has had its turn before.

@@ -232,6 +232,11 @@ pub(crate) fn detach(_: TcpStream) -> Option<std::net::TcpStream> {
     None
 }
 
+/// Nobody can tell.
+pub(crate) const fn unsent(_: RawFd) -> Option<u32> {
+    None
+}
+
 /// Shuts a descriptor down. One that was closed before is a broken invariant: in the real world
 /// it may be somebody else's by now.
 pub(crate) fn shutdown(fd: RawFd, side: Side) {

@@ -9,6 +9,7 @@
 
 mod bounds;
 mod cors;
+mod hostile;
 mod park;
 mod routes;
 
