@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::time::Duration;
 
 /// One listener per shard on the same address. `SO_REUSEPORT` would share the port with another
 /// program of the same user without a word, so a socket without it must be able to bind first.
@@ -13,7 +14,7 @@ pub(crate) fn bind_all(address: SocketAddr, count: usize) -> io::Result<Vec<TcpL
 }
 
 fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
-    use socket2::{Domain, Protocol, Socket, Type};
+    use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -27,8 +28,15 @@ fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     if shared {
         socket.set_reuse_port(true)?;
     }
-    // Inherited by accepted sockets: saves a system call per connection.
+    // Inherited by accepted sockets: saves system calls per connection.
     socket.set_tcp_nodelay(true)?;
+    // A client that has closed is told from one that has only ended its sending side by what its
+    // kernel says to a probe; one that has vanished says nothing.
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_IDLE)
+        .with_interval(KEEPALIVE_IDLE)
+        .with_retries(KEEPALIVE_PROBES);
+    socket.set_tcp_keepalive(&keepalive)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
@@ -45,5 +53,9 @@ pub(crate) fn address_of(listeners: &[TcpListener], count: usize) -> io::Result<
     }
 }
 
+/// Silence of a client's kernel after which it is asked whether it is there (Go's default).
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
+/// Questions without an answer after which the connection is over.
+const KEEPALIVE_PROBES: u32 = 4;
 /// Connections the kernel completes before they are accepted.
 const BACKLOG: i32 = 4096;

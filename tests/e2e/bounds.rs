@@ -93,6 +93,7 @@ fn out_of_memory_calls_are_refused_and_the_gateway_lives() {
     // The control plane is reached all the same.
     let health = kept.request("GET", "/healthz", &[], b"").unwrap();
     assert_eq!(health.status, 200);
+    std::thread::sleep(Duration::from_millis(500));
     let grown = gateway.resident_kib() - before;
     assert!(grown < 40 * 1024, "{grown} KiB for 8 MiB of buffers");
     drop(stalled);
@@ -136,4 +137,27 @@ fn a_client_that_takes_nothing_is_let_go() {
     });
     let reply = deaf.reply("GET").unwrap();
     assert!(!reply.complete && reply.body.len() < 100_000_000);
+}
+
+#[test]
+fn the_metrics_listener_cannot_be_worn_out() {
+    let gateway = Gateway::start();
+    let descriptors = || {
+        let folder = std::fs::read_dir(format!("/proc/{}/fd", gateway.pid()));
+        folder.unwrap().count()
+    };
+    let before = descriptors();
+    let silent: Vec<_> = (0..80)
+        .map(|_| TcpStream::connect(gateway.metrics).unwrap())
+        .collect();
+    std::thread::sleep(Duration::from_millis(500));
+    let grown = descriptors().saturating_sub(before);
+    assert!(grown <= 66, "{grown} descriptors for 80 connections");
+    // The first of them must have ended for want of a head, those behind them too.
+    eventually("an answer", Duration::from_secs(60), || {
+        let mut client = Client::connect(gateway.metrics).ok()?;
+        let reply = client.request("GET", "/healthz", &[], b"").ok()?;
+        (reply.status == 200).then_some(())
+    });
+    drop(silent);
 }

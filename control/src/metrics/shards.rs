@@ -81,7 +81,7 @@ const SHARD_FAMILIES: [ShardFamily; 23] = [
     ),
     counter(
         "ringway_accept_paused_total",
-        "Times accepting paused at the connection limit.",
+        "Times accepting paused, at the connection limit or for want of memory.",
         |s| s.accept_paused,
     ),
     counter(

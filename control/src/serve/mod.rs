@@ -2,6 +2,7 @@
 
 mod backend;
 mod base;
+mod bounded;
 mod demand;
 mod folder;
 mod ground;

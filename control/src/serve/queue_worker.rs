@@ -9,6 +9,7 @@ use ringway_proxy::Publisher;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 
+use super::bounded;
 use super::later::resolver;
 use super::running::{StartError, system};
 use super::signals::Signals;
@@ -76,7 +77,7 @@ async fn serve(settings: WorkerSettings) -> Result<(), StartError> {
     Arc::clone(&desk).open(engine).await;
     if let Some(listener) = listener {
         let router = metrics::queue_router(Arc::clone(&desk));
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        tokio::spawn(async move { bounded::serve(listener, router).await });
     }
     let gateway = settings.gateway;
     tracing::info!(

@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 
 use super::backend::BuiltIn;
 use super::base::Base;
+use super::bounded;
 use super::demand::{attend, demand};
 use super::ground::Ground;
 use super::handover::{Giver, functions_ready, inherit};
@@ -120,6 +121,7 @@ impl Running {
         let gateway = ground.listeners.start(config, publisher, demand)?;
         let listen = gateway.local_addr();
         let driver = driver(&gateway.driver());
+        warn(&settings, gateway.connections_max());
         let gateway: SharedGateway = Arc::new(Mutex::new(Some(gateway)));
         let later = Arc::new(Later::start(&settings, &board, listen)?);
         let facts = facts(&gateway, board, driver, &later);
@@ -181,6 +183,19 @@ impl Running {
     #[must_use]
     pub fn provider(&self) -> &dyn Provider {
         &*self.provider
+    }
+}
+
+/// What was asked for and is not what one may think.
+fn warn(settings: &Settings, connections_max: usize) {
+    let wanted = settings.connections_max;
+    if let Some(wanted) = wanted.filter(|wanted| *wanted > connections_max) {
+        tracing::warn!(
+            wanted,
+            connections_max,
+            "{} is more than the descriptor limit leaves for clients: raise the limit",
+            Key::ConnectionsMax
+        );
     }
 }
 
@@ -265,8 +280,8 @@ fn serve_metrics(
         TcpListener::from_std(listener)
     })?;
     Ok(tokio::spawn(async move {
-        // Accepting goes on after errors; it ends with its task.
-        let _ = axum::serve(listener, metrics::router(facts)).await;
+        // It ends with its task.
+        let _ = bounded::serve(listener, metrics::router(facts)).await;
     }))
 }
 

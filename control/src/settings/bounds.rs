@@ -61,8 +61,9 @@ pub(super) const BOUNDS: [Shape; 5] = [
         flag: "retries-max",
         variable: "RINGWAY_RETRIES_MAX",
         value: "COUNT",
-        help: "How often a request is sent again that no function can have taken; 0 to 10 \
-               [default: 2]",
+        help: "How often a request is sent again: an idempotent one (GET, HEAD, OPTIONS, PUT, \
+               DELETE) whose function ended the connection before it answered, any other only \
+               when no function can have taken it; 0 to 10 [default: 2]",
     },
 ];
 

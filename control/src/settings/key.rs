@@ -214,8 +214,8 @@ const SHAPES: [Shape; 32] = [
         flag: "listen",
         variable: "RINGWAY_LISTEN",
         value: "ADDRESS:PORT",
-        help: "Public address. Without basic_auth only loopback is allowed, unless insecure is \
-               true [default: [::]:8080 (0.0.0.0:8080 where there is no IPv6), \
+        help: "Public address. Without basic_auth the built-in provider allows only loopback, \
+               unless insecure is true [default: [::]:8080 (0.0.0.0:8080 where there is no IPv6), \
                127.0.0.1:8080 without basic_auth]",
     },
     Shape {
@@ -267,15 +267,17 @@ const SHAPES: [Shape; 32] = [
         variable: "RINGWAY_HALF_CLOSE",
         value: "WHAT",
         help: "A client that ends its sending side while its call runs: wait (it may still want \
-               the answer) or abort (the call ends) [default: wait]",
+               the answer) or abort (the call ends); one that waits for a first replica has \
+               left in any case [default: wait]",
     },
     Shape {
         key: Key::ConnectionsMax,
         flag: "connections-max",
         variable: "RINGWAY_CONNECTIONS_MAX",
         value: "COUNT",
-        help: "Client connections at once; more wait in the kernel's backlog \
-               [default: the descriptor limit less 4096]",
+        help: "Client connections at once, shared out to the shards; more wait in the kernel's \
+               backlog [default, and the most: the descriptor limit less 4096, at least half \
+               of it]",
     },
     Shape {
         key: Key::IdleTimeout,
@@ -324,8 +326,8 @@ const SHAPES: [Shape; 32] = [
         flag: "write-timeout",
         variable: "write_timeout",
         value: "DURATION",
-        help: "Longest stall of a write, and time to finish at shutdown; 0 is unlimited \
-               [default: 60s]",
+        help: "Longest time in which a client or a function takes no byte of what it is sent, \
+               and time to finish at shutdown; 0 is unlimited [default: 60s]",
     },
     Shape {
         key: Key::FunctionNamespace,

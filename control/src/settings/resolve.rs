@@ -175,10 +175,8 @@ fn doors<F: Fn(Key) -> Option<Given>>(
     } else {
         None
     };
-    let guard = match (
-        &credentials,
-        read.or(Key::Insecure, false, switch)? || remote,
-    ) {
+    let insecure = read.or(Key::Insecure, false, switch)?;
+    let guard = match (&credentials, insecure || remote) {
         (Some(_), _) => Guard::Authenticated,
         (None, true) => Guard::Open,
         (None, false) => Guard::LoopbackOnly,
@@ -187,6 +185,14 @@ fn doors<F: Fn(Key) -> Option<Given>>(
     let listen = listen::address(read.get(Key::Listen).as_ref(), guard, host, 8080)?;
     let metrics = read.get(Key::MetricsListen);
     let metrics_listen = listen::address(metrics.as_ref(), guard, listen.ip(), 8082)?;
+    // Not an error: OpenFaaS's charts start gateways so where authentication is turned off.
+    if guard == Guard::Open && !insecure && !listen.ip().to_canonical().is_loopback() {
+        read.warn(format!(
+            "whoever reaches {listen} may change functions: set {}=true, or {} if that is meant",
+            Key::BasicAuth,
+            Key::Insecure
+        ));
+    }
     Ok(Doors {
         credentials,
         listen,

@@ -83,6 +83,11 @@ pub(crate) fn conclude<'a>(
                 (false, _) => After::Close,
             })
         }
+        Down::Cut { .. } | Down::ClientGone if end.client_gone => {
+            counters.client_aborts.add(1);
+            call.cut.set(true);
+            Outcome::Ended(After::Close)
+        }
         Down::Cut { close_delimited } => {
             counters.upstream_aborts.add(1);
             call.cut.set(true);
