@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::cors::Cors;
 use crate::limits::Limits;
+use crate::own::OwnPorts;
 
 /// Settings of a [`Gateway`](crate::Gateway).
 #[derive(Clone, Debug)]
@@ -40,8 +41,10 @@ pub struct Config {
     /// descriptor limit, which is also the most there can be ([`limits::connections_max`](crate::limits::connections_max)).
     pub connections_max: Option<usize>,
     /// Most connections of one client address (of one /64 with IPv6) at once; peers in
-    /// `trusted_proxies` are not counted. `None` has no limit.
+    /// `trusted_proxies` and `own` connections are not counted. `None` has no limit.
     pub connections_per_client_max: Option<usize>,
+    /// Ports that this process calls itself from.
+    pub own: OwnPorts,
     /// Bytes of I/O buffers over all shards. From four fifths of it on bodies get small buffers;
     /// above it nothing is accepted, and new calls of functions are answered with 503.
     pub memory: u64,
@@ -54,6 +57,13 @@ pub struct Config {
     pub idle_per_endpoint_max: usize,
     /// Which pages of other origins may call functions; `None` leaves CORS to the functions.
     pub cors: Option<Cors>,
+}
+
+impl Config {
+    /// Whether a peer is this process itself.
+    pub(crate) fn is_own(&self, peer: SocketAddr) -> bool {
+        self.own.has(peer, self.listen.ip())
+    }
 }
 
 /// Which I/O driver the shards use.

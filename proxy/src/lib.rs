@@ -22,6 +22,7 @@ mod fault;
 mod gateway;
 mod listen;
 mod name;
+mod own;
 #[doc(hidden)]
 pub mod route;
 mod runtime;
@@ -35,4 +36,5 @@ pub use demand::{Demand, NoDemand};
 pub use fault::{Reject, RetryRule};
 pub use gateway::{Driver, DriverReport, Gateway, Pulse, StartError};
 pub use name::{Name, NameError};
+pub use own::{OwnPort, OwnPorts};
 pub use table::{Address, Change, Forward, FunctionId, FunctionSpec, Publisher, Retry, Settings};

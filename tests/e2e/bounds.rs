@@ -161,3 +161,25 @@ fn the_metrics_listener_cannot_be_worn_out() {
     });
     drop(silent);
 }
+
+#[test]
+fn queued_calls_do_not_count_as_a_client() {
+    let gateway = Gateway::with(&[("RINGWAY_CONNECTIONS_PER_CLIENT_MAX", "2")]);
+    gateway.deploy_ready(&Deployment::vice("vice"), 1);
+    let mut ids = Vec::new();
+    let mut client = Client::connect(gateway.address).unwrap();
+    for _ in 0..10 {
+        let target = "/async-function/vice/slow?ms=300";
+        let reply = client.request("POST", target, &[], b"").unwrap();
+        assert_eq!(reply.status, 202, "{}", reply.text());
+        ids.push(reply.header("x-job-id").unwrap().to_owned());
+    }
+    for id in ids {
+        eventually("its end", Duration::from_secs(20), || {
+            let reply = client.request("GET", &format!("/async-function/{id}"), &[], b"");
+            let text = reply.ok()?.text();
+            let attempts = text.contains("\"attempts\":1");
+            (text.contains("\"state\":\"done\"") && attempts).then_some(())
+        });
+    }
+}

@@ -13,6 +13,7 @@ use crate::workload::{Loop, Workload};
 /// Runs the plan.
 pub(crate) fn run(field: &Field, plan: &Plan) -> anyhow::Result<Results> {
     let mut results = Results::default();
+    let _going = Going(field);
     for entrant in &field.entrants {
         proc::stop(&entrant.peer.pids());
     }
@@ -49,6 +50,17 @@ pub(crate) fn run(field: &Field, plan: &Plan) -> anyhow::Result<Results> {
         extras::run(field, &mut results)?;
     }
     Ok(results)
+}
+
+/// Has all go on when the run is over, however it ends: a proxy that ran before goes on living.
+struct Going<'f>(&'f Field);
+
+impl Drop for Going<'_> {
+    fn drop(&mut self) {
+        for entrant in &self.0.entrants {
+            proc::resume(&entrant.peer.pids());
+        }
+    }
 }
 
 fn nginx_saturation(field: &Field) -> anyhow::Result<Option<f64>> {

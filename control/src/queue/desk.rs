@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::RwLock;
+use ringway_proxy::OwnPorts;
 use tokio::task::spawn_blocking;
 use tokio::time;
 
@@ -45,6 +46,8 @@ pub struct Engine {
     pub namespace: Namespace,
     /// The gateway's public listener, `host:port`.
     pub gateway: String,
+    /// Where it is told which ports it is called from, in its own process.
+    pub own: OwnPorts,
 }
 
 /// Where a queue is.
@@ -131,7 +134,7 @@ impl Desk {
         }
         let worker = Worker::new(
             queue.clone(),
-            GatewayClient::new(engine.gateway.clone()),
+            GatewayClient::new(engine.gateway.clone(), engine.own.clone()),
             engine.rules.clone(),
             Arc::clone(&self.tally),
             Arc::clone(&engine.board),

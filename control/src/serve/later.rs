@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use ringway_proxy::OwnPorts;
 use tokio::runtime::{Builder, Runtime};
 
 use super::running::{StartError, system};
@@ -26,7 +27,7 @@ impl Later {
     pub(super) fn start(
         settings: &Settings,
         board: &Arc<Board>,
-        listen: SocketAddr,
+        (listen, own): (SocketAddr, OwnPorts),
     ) -> Result<Self, StartError> {
         let runtime = system("start the threads of asynchronous calls", threads)?;
         let resolver = {
@@ -48,6 +49,7 @@ impl Later {
             board: Arc::clone(board),
             namespace: settings.namespace.clone(),
             gateway: reachable(listen).to_string(),
+            own,
         };
         let desk = Arc::new(Desk::new(&engine.limits));
         runtime.block_on(Arc::clone(&desk).open(engine.clone()));

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ringway_proxy::Publisher;
+use ringway_proxy::{OwnPorts, Publisher};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 
@@ -73,6 +73,7 @@ async fn serve(settings: WorkerSettings) -> Result<(), StartError> {
         board: Arc::new(board),
         namespace: settings.namespace,
         gateway: settings.gateway.clone(),
+        own: OwnPorts::default(),
     };
     Arc::clone(&desk).open(engine).await;
     if let Some(listener) = listener {

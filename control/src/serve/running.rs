@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use ringway_proxy::metrics::Snapshot;
-use ringway_proxy::{Config, DriverReport, FunctionId, Gateway, Publisher};
+use ringway_proxy::{Config, DriverReport, FunctionId, Gateway, OwnPorts, Publisher};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -117,13 +117,14 @@ impl Running {
         let ground = Ground::take(inheritance, &settings, &base.socket, || {
             runtime.block_on(functions_ready(&*provider, &board));
         })?;
-        let config = config(&settings, ground.listen, base.socket.clone());
+        let own = OwnPorts::default();
+        let config = config(&settings, ground.listen, base.socket.clone(), own.clone());
         let gateway = ground.listeners.start(config, publisher, demand)?;
         let listen = gateway.local_addr();
         let driver = driver(&gateway.driver());
         warn(&settings, gateway.connections_max());
         let gateway: SharedGateway = Arc::new(Mutex::new(Some(gateway)));
-        let later = Arc::new(Later::start(&settings, &board, listen)?);
+        let later = Arc::new(Later::start(&settings, &board, (listen, own))?);
         let facts = facts(&gateway, board, driver, &later);
         let api = api(&gateway, &provider, &facts, &settings);
         let metrics_listen = system("ask for an address", || ground.metrics.local_addr())?;
@@ -221,7 +222,7 @@ pub(super) fn system<T>(
     action().map_err(|source| StartError::System { what, source })
 }
 
-fn config(settings: &Settings, listen: SocketAddr, fallback: PathBuf) -> Config {
+fn config(settings: &Settings, listen: SocketAddr, fallback: PathBuf, own: OwnPorts) -> Config {
     Config {
         listen,
         fallback,
@@ -238,6 +239,7 @@ fn config(settings: &Settings, listen: SocketAddr, fallback: PathBuf) -> Config 
         half_close: settings.half_close,
         connections_max: settings.connections_max,
         connections_per_client_max: settings.edge.connections_per_client_max,
+        own,
         memory: settings.edge.memory,
         give_back: sys::GIVE_BACK,
         cors: settings.cors.clone(),

@@ -67,7 +67,9 @@ impl Conn {
             .iter()
             .any(|c| c.contains(peer_ip));
         let place = match &shard.clients {
-            Some(clients) if !trusted => Some(clients.enter(peer_ip)?),
+            Some(clients) if !trusted && !shard.config.is_own(peer) => {
+                Some(clients.enter(peer_ip)?)
+            }
             _ => None,
         };
         Some(Self {

@@ -190,6 +190,7 @@ fn config() -> Config {
         half_close: HalfClose::Wait,
         connections_max: None,
         connections_per_client_max: None,
+        own: crate::own::OwnPorts::default(),
         memory: 64 << 20,
         give_back: None,
         idle_max: 6,

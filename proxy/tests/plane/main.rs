@@ -118,6 +118,7 @@ fn config(driver: DriverChoice) -> Config {
         half_close: HalfClose::Wait,
         connections_max: None,
         connections_per_client_max: None,
+        own: ringway_proxy::OwnPorts::default(),
         memory: 512 << 20,
         give_back: None,
         idle_max: ringway_proxy::limits::IDLE_MAX,

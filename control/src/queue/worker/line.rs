@@ -1,6 +1,7 @@
 //! Connections to the gateway's public listener, kept between calls.
 
 use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,8 +11,9 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
+use ringway_proxy::{OwnPort, OwnPorts};
 use socket2::SockRef;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time;
 
@@ -22,6 +24,7 @@ pub(in crate::queue) type Outgoing = UnsyncBoxBody<Bytes, io::Error>;
 pub(in crate::queue) struct GatewayClient {
     /// `host:port`.
     authority: String,
+    own: OwnPorts,
     /// Newest last.
     idle: Mutex<Vec<Line>>,
 }
@@ -31,12 +34,15 @@ pub(in crate::queue) struct GatewayClient {
 pub(super) struct Line {
     sender: SendRequest<Outgoing>,
     connection: JoinHandle<()>,
+    /// Known as the gateway's own, where it is the same process.
+    _own: Option<OwnPort>,
 }
 
 impl GatewayClient {
-    pub(in crate::queue) const fn new(authority: String) -> Self {
+    pub(in crate::queue) const fn new(authority: String, own: OwnPorts) -> Self {
         Self {
             authority,
+            own,
             idle: Mutex::new(Vec::new()),
         }
     }
@@ -81,8 +87,8 @@ impl GatewayClient {
     }
 
     async fn dial(&self) -> Result<Line, String> {
-        let dialled = time::timeout(DIAL_TIMEOUT, TcpStream::connect(&self.authority)).await;
-        let stream = dialled
+        let dialled = time::timeout(DIAL_TIMEOUT, self.connect()).await;
+        let (stream, own) = dialled
             .map_err(|_| "the gateway's listener did not answer in time".to_owned())?
             .map_err(|error| format!("the gateway's listener: {error}"))?;
         // Without these a call is slower, or its end is heard of later.
@@ -94,7 +100,26 @@ impl GatewayClient {
             // How it ends is heard of by whoever waits for a reply.
             let _ = connection.await;
         });
-        Ok(Line { sender, connection })
+        Ok(Line {
+            sender,
+            connection,
+            _own: own,
+        })
+    }
+
+    /// Connects from a port that the gateway knows as its own before it sees the connection. One
+    /// in another process is reached by its name, and counts this one as any client.
+    async fn connect(&self) -> io::Result<(TcpStream, Option<OwnPort>)> {
+        let Ok(address) = self.authority.parse::<SocketAddr>() else {
+            return Ok((TcpStream::connect(&self.authority).await?, None));
+        };
+        let (socket, any) = match address {
+            SocketAddr::V4(_) => (TcpSocket::new_v4()?, Ipv4Addr::UNSPECIFIED.into()),
+            SocketAddr::V6(_) => (TcpSocket::new_v6()?, Ipv6Addr::UNSPECIFIED.into()),
+        };
+        socket.bind(SocketAddr::new(any, 0))?;
+        let own = self.own.enter(socket.local_addr()?.port());
+        Ok((socket.connect(address).await?, Some(own)))
     }
 }
 
