@@ -1,5 +1,6 @@
 //! The command line: which command, and which settings were typed.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -9,7 +10,7 @@ use clap::{Arg, ArgMatches, Command};
 use crate::demo;
 use crate::serve;
 use crate::settings::{Given, Key, Settings, Surroundings, WorkerSettings, arguments, reference};
-use crate::spawner::{self, Place};
+use crate::spawner::{self, INSTANCE_VARIABLE, Place};
 use crate::watchdog;
 
 /// Runs the command that was typed.
@@ -29,8 +30,8 @@ pub fn run() -> ExitCode {
 }
 
 fn typed() -> ExitCode {
-    // The allocator asks for huge pages, of which a gateway touches little and pays all: 22 MiB
-    // resident instead of 9 when it starts. A kernel without the switch does without.
+    // Huge pages, of which a gateway touches little and pays all. The allocator asks for none;
+    // this is for systems that give them unasked. A kernel without the switch does without.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     let matches = command().get_matches();
     let (name, matches) = matches.subcommand().unwrap_or(("serve", &matches));
@@ -40,11 +41,17 @@ fn typed() -> ExitCode {
         "demo" => demo::run(given, around),
         "reference" => print_reference(),
         "queue-worker" => match WorkerSettings::resolve(given) {
-            Ok(settings) => serve::run_queue_worker(settings),
+            Ok(mut settings) => {
+                settings.warnings.extend(unknown(std::env::vars_os()));
+                serve::run_queue_worker(settings)
+            }
             Err(error) => fail(&error),
         },
         _ => match Settings::resolve(given, around) {
-            Ok(settings) => serve::run(settings),
+            Ok(mut settings) => {
+                settings.warnings.extend(unknown(std::env::vars_os()));
+                serve::run(settings)
+            }
             Err(error) => fail(&error),
         },
     }
@@ -74,6 +81,21 @@ fn given(matches: &ArgMatches, key: Key) -> Option<Given> {
     };
     Some(Given { name, text })
 }
+
+/// A line for each variable that looks like a setting and is none: a slip of the pen.
+fn unknown(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<String> {
+    let names = variables.filter_map(|(name, _)| name.into_string().ok());
+    let is_known = |name: &str| {
+        Key::ALL.iter().any(|key| key.shape().variable == name) || OF_FUNCTIONS.contains(&name)
+    };
+    let unknown = names.filter(|name| name.starts_with("RINGWAY_") && !is_known(name));
+    unknown
+        .map(|name| format!("{name} is set, and there is no such setting"))
+        .collect()
+}
+
+/// What functions are told: a gateway may be one's child.
+const OF_FUNCTIONS: [&str; 2] = [INSTANCE_VARIABLE, "RINGWAY_SOCKET"];
 
 fn command() -> Command {
     let settings = || Key::ALL.into_iter().map(argument);
@@ -187,5 +209,13 @@ mod tests {
         let (name, serve) = matches.subcommand().unwrap();
         assert_eq!(name, "serve");
         assert_eq!(given(serve, Key::Insecure).unwrap().text, "false");
+    }
+
+    #[test]
+    fn variables_that_look_like_settings_and_are_none_are_told() {
+        let names = ["RINGWAY_LISTEN", "RINGWAY_LISTN", "RINGWAY_SOCKET", "PATH"];
+        let given = names.map(|name| (name.into(), "x".into()));
+        let told = unknown(given.into_iter());
+        assert_eq!(told, ["RINGWAY_LISTN is set, and there is no such setting"]);
     }
 }
