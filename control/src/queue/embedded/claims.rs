@@ -32,23 +32,30 @@ impl Embedded {
         most: usize,
         limit: impl Fn(&str) -> usize,
     ) -> Option<Claim> {
-        let picked = {
-            let mut schedule = self.shared.schedule.lock();
-            if schedule.running() >= most {
-                return None;
-            }
-            schedule.pick(limit)?
-        };
-        let (cut, cuts) = oneshot::channel();
-        let since = Millis::now();
-        // Before it is read: a cancellation that comes between finds it here.
-        self.shared.active.insert(picked.seq, Active { since, cut });
-        Some(Claim {
-            queue: self.clone(),
-            picked,
-            cut: cuts,
-            settled: false,
-        })
+        let mut schedule = self.shared.schedule.lock();
+        while schedule.running() < most {
+            let picked = schedule.pick(&limit)?;
+            // Before it is read: a cancellation that comes between finds it here.
+            let dashmap::Entry::Vacant(place) = self.shared.active.entry(picked.seq) else {
+                // An attempt has it, and will say what became of it.
+                tracing::error!(function = %picked.function, "a call that runs was to run again");
+                schedule.ended(&picked, Left::Untouched);
+                continue;
+            };
+            let (cut, cuts) = oneshot::channel();
+            place.insert(Active {
+                since: Millis::now(),
+                cut: Some(cut),
+            });
+            drop(schedule);
+            return Some(Claim {
+                queue: self.clone(),
+                picked,
+                cut: cuts,
+                settled: false,
+            });
+        }
+        None
     }
 
     /// Asks the database for calls that may be run now; whether there was something to ask.

@@ -45,8 +45,8 @@ pub(super) struct Shared {
 /// A call that runs.
 pub(super) struct Active {
     pub(super) since: Millis,
-    /// Ends it.
-    pub(super) cut: oneshot::Sender<()>,
+    /// Ends it; taken by the cancellation.
+    pub(super) cut: Option<oneshot::Sender<()>>,
 }
 
 /// What the database holds, counted as it is committed.
@@ -135,9 +135,10 @@ impl Queue for Embedded {
                     if let Some((seq, function)) = pending {
                         committed.schedule.lock().cancelled(function);
                         more(&committed.counters.finished, 1);
-                        if let Some((_, active)) = committed.active.remove(seq) {
+                        let active = committed.active.get_mut(seq);
+                        if let Some(cut) = active.and_then(|mut active| active.cut.take()) {
                             // An attempt that has just ended is not in need of it.
-                            let _ = active.cut.send(());
+                            let _ = cut.send(());
                         }
                     }
                 },

@@ -204,6 +204,27 @@ async fn a_cancelled_call_is_never_run() {
 }
 
 #[tokio::test]
+async fn a_call_that_runs_is_not_claimed_again_whatever_the_lane_says() {
+    let bench = Bench::new();
+    bench.put("cat", b"x").await;
+    let mut first = bench.claim().await.unwrap();
+    let picked = super::schedule::Picked {
+        seq: 1,
+        function: "cat.ns".into(),
+    };
+    {
+        // As if the lane had it twice.
+        let mut schedule = bench.queue.shared.schedule.lock();
+        schedule.ended(&picked, super::schedule::Left::Untouched);
+        schedule.arrived("cat.ns", 1);
+    }
+    assert!(bench.claim().await.is_none());
+    let empty = first.cut.try_recv();
+    assert_eq!(empty, Err(tokio::sync::oneshot::error::TryRecvError::Empty));
+    first.settle(ended(), Verdict::Done, None).await.unwrap();
+}
+
+#[tokio::test]
 async fn dead_calls_are_kept_until_they_are_replayed_or_purged() {
     let bench = Bench::new();
     let ids = [bench.put("a", b"body").await, bench.put("b", b"body").await];

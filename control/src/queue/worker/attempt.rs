@@ -8,6 +8,7 @@ use http::header::{CONTENT_LENGTH, HOST, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::{BodyExt, Empty, StreamBody};
 use hyper::body::Frame;
+use tokio::sync::oneshot;
 use tokio::time;
 
 use super::line::Outgoing;
@@ -45,12 +46,11 @@ impl Worker {
         let policy = self.policy(&claim);
         let (known, limit) = (self.is_known(&claim), self.limit_of(&claim));
         let (started_at, began) = (Millis::now(), Instant::now());
-        // Cannot end before the claim does, so its cutter cannot be gone but by a cancellation.
-        let (_, never) = tokio::sync::oneshot::channel();
+        let (_, never) = oneshot::channel();
         let cut = std::mem::replace(claim.cut(), never);
         let longest = self.rules.timeout;
         let came = tokio::select! {
-            _ = cut => {
+            () = cancelled(cut) => {
                 tracing::info!(
                     job_id = %work.call.id, call_id = work.call.call_id,
                     function = work.call.function, "a running call was cancelled"
@@ -162,6 +162,14 @@ impl Worker {
     }
 }
 
+/// Resolves when somebody says that the call is cancelled; that nobody can say so any more is no
+/// cancellation.
+async fn cancelled(cut: oneshot::Receiver<()>) {
+    if cut.await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
 /// The disk may be back soon; until then nothing is lost.
 async fn unreadable(claim: Claim, error: &QueueError) {
     tracing::error!(%error, function = claim.function(), "a queued call cannot be read");
@@ -230,3 +238,19 @@ pub(in crate::queue) fn outgoing(bytes: u64, body: Pieces) -> Outgoing {
 }
 
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_word_cancels_a_call() {
+        let (cut, cuts) = oneshot::channel();
+        cut.send(()).unwrap();
+        cancelled(cuts).await;
+        let (cut, cuts) = oneshot::channel();
+        drop(cut);
+        let silence = time::timeout(Duration::from_millis(20), cancelled(cuts)).await;
+        assert!(silence.is_err(), "nobody said a word");
+    }
+}
