@@ -45,6 +45,8 @@ pub(in crate::queue) struct Claim {
     pub(in crate::queue) cut: oneshot::Receiver<()>,
     /// Its record, since it runs.
     entry: Option<Entry>,
+    /// How it stood before.
+    before: (State, Option<Millis>),
     /// Parts of the reply but the last.
     reply: Vec<u8>,
     settled: bool,
@@ -124,6 +126,7 @@ impl Claim {
             acker,
             cut: cuts,
             entry: None,
+            before: (State::Queued, None),
             reply: Vec::new(),
             settled: false,
             pulse,
@@ -172,6 +175,7 @@ impl Claim {
                 return Ok(None);
             }
             let attempts = record.job.attempts;
+            self.before = (record.job.state, record.job.started_at);
             record.job.state = State::Running;
             record.job.started_at = Some(now);
             record.message = self.call.number;
@@ -196,6 +200,21 @@ impl Claim {
     /// Keeps a part of the reply.
     pub(in crate::queue) fn keep(&mut self, bytes: &[u8]) {
         self.reply.extend_from_slice(bytes);
+    }
+
+    /// Has its record say again what it said before, and lets the call go to any worker.
+    pub(in crate::queue) async fn give_back(mut self) {
+        if let Some(Entry {
+            mut record,
+            revision,
+        }) = self.entry.take()
+        {
+            (record.job.state, record.job.started_at) = self.before;
+            // Unwritten, or changed by another, it is as after a crash of this worker.
+            if let Err(error) = self.shared.write(&record, revision, None).await {
+                tracing::debug!(%error, "that a call does not run is not written");
+            }
+        }
     }
 
     /// Writes how the attempt ended, and lets the call go.

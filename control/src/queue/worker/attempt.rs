@@ -11,7 +11,7 @@ use hyper::body::Frame;
 use tokio::sync::oneshot;
 use tokio::time;
 
-use super::line::Outgoing;
+use super::line::{Outgoing, Unanswered};
 use super::reply::{Keep, read};
 use super::run::Worker;
 use crate::publish::UNKNOWN;
@@ -58,11 +58,19 @@ impl Worker {
                 return;
             }
             came = time::timeout(longest, self.exchange(&mut claim, &work, body, &policy)) => {
-                came.unwrap_or_else(|_| failed(
+                came.unwrap_or_else(|_| Ok(failed(
                     format!("it took longer than {} s", longest.as_secs_f64()),
                     &work,
                     &policy,
-                ))
+                )))
+            }
+        };
+        let came = match came {
+            Ok(came) => came,
+            // The function was not called: this was no attempt.
+            Err(away) => {
+                self.miss_gateway(&away);
+                return claim.give_back().await;
             }
         };
         // A gateway that ends answers for no function: this was no attempt, and the call is
@@ -83,25 +91,27 @@ impl Worker {
         }
     }
 
+    /// Makes the call; the error says why the gateway could not be connected to.
     async fn exchange(
         &self,
         claim: &mut Claim,
         work: &Work,
         body: Pieces,
         policy: &RetryPolicy,
-    ) -> Came {
+    ) -> Result<Came, String> {
         let request = match request(work, body, self.gateway.authority()) {
             Ok(request) => request,
             Err(error) => {
-                return Came {
+                return Ok(Came {
                     verdict: Verdict::Dead,
                     ..failed(error, work, policy)
-                };
+                });
             }
         };
         let (response, line) = match self.gateway.send(request).await {
             Ok(came) => came,
-            Err(error) => return failed(error, work, policy),
+            Err(Unanswered::Away(error)) => return Err(error),
+            Err(Unanswered::Failed(error)) => return Ok(failed(error, work, policy)),
         };
         let (head, body) = response.into_parts();
         let replied = replied(head.status.as_u16(), &head.headers);
@@ -114,7 +124,7 @@ impl Worker {
         };
         let read = match read(body, keep, claim).await {
             Ok(read) => read,
-            Err(error) => return failed(error, work, policy),
+            Err(error) => return Ok(failed(error, work, policy)),
         };
         if read.whole {
             self.gateway.done(line).await;
@@ -124,14 +134,14 @@ impl Worker {
             kept.status = replied.status;
             kept.headers = headers::lines(&head.headers);
         }
-        Came {
+        Ok(Came {
             verdict,
             status: Some(replied.status),
             error: None,
             kept,
             crowded: replied.status == 429,
             internal: replied.internal,
-        }
+        })
     }
 
     /// Counts an attempt, and writes it to the log.

@@ -1,6 +1,8 @@
 //! Connections to the gateway's public listener, kept between calls.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,6 +26,17 @@ pub(in crate::queue) struct GatewayClient {
     authority: String,
     /// Newest last.
     idle: Mutex<Vec<Line>>,
+    /// Whether it takes no connections, as last tried.
+    pub(super) away: Arc<AtomicBool>,
+}
+
+/// Why there is no reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Unanswered {
+    /// No connection was made, so that nothing was sent.
+    Away(String),
+    /// The request may have been seen.
+    Failed(String),
 }
 
 /// One connection. Dropped, it is cut: with a reset, because an orderly end would only say that
@@ -34,10 +47,11 @@ pub(super) struct Line {
 }
 
 impl GatewayClient {
-    pub(in crate::queue) const fn new(authority: String) -> Self {
+    pub(in crate::queue) fn new(authority: String) -> Self {
         Self {
             authority,
-            idle: Mutex::new(Vec::new()),
+            idle: Mutex::default(),
+            away: Arc::default(),
         }
     }
 
@@ -50,20 +64,21 @@ impl GatewayClient {
     pub(super) async fn send(
         &self,
         mut request: Request<Outgoing>,
-    ) -> Result<(Response<Incoming>, Line), String> {
+    ) -> Result<(Response<Incoming>, Line), Unanswered> {
         loop {
             let idle = self.idle.lock().pop();
             let is_fresh = idle.is_none();
             let mut line = match idle {
                 Some(line) => line,
-                None => self.dial().await?,
+                None => self.dial().await.map_err(Unanswered::Away)?,
             };
             match line.sender.try_send_request(request).await {
                 Ok(response) => return Ok((response, line)),
-                // An idle connection that was closed meanwhile: nothing of this was sent.
+                // A connection that was closed meanwhile gives back what it did not begin to send.
                 Err(mut failed) => match failed.take_message() {
                     Some(unsent) if !is_fresh => request = unsent,
-                    _ => return Err(describe(failed.error())),
+                    Some(_) => return Err(Unanswered::Away(describe(failed.error()))),
+                    None => return Err(Unanswered::Failed(describe(failed.error()))),
                 },
             }
         }
@@ -77,6 +92,17 @@ impl GatewayClient {
             if idle.len() < IDLE_MAX {
                 idle.push(line);
             }
+        }
+    }
+
+    /// Whether it takes a connection, which is kept for a call.
+    pub(super) async fn greet(&self) -> bool {
+        match self.dial().await {
+            Ok(line) => {
+                self.done(line).await;
+                true
+            }
+            Err(_) => false,
         }
     }
 

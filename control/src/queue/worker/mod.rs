@@ -3,6 +3,7 @@
 //! It claims a call, makes it, judges the reply, and settles. A claim is not written down: what a
 //! crash interrupts is run again at the next start.
 
+mod absence;
 mod attempt;
 mod governor;
 mod line;
