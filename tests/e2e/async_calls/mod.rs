@@ -4,7 +4,7 @@ mod absent;
 mod callback;
 mod cancel;
 mod crash;
-mod dead;
+pub(crate) mod dead;
 mod enqueue;
 mod guard;
 mod https;

@@ -308,7 +308,7 @@ impl Claim {
         }
         if let Some(url) = &call.call.callback {
             let attempts = record.job.attempts.saturating_add(1);
-            let letter = letter(&call.call, url, ended, kept.map(|(kept, _)| kept), attempts);
+            let letter = letter(call, url, ended, kept.map(|(kept, _)| kept), attempts);
             let body = kept.map(|(_, body)| body.clone()).unwrap_or_default();
             let mut headers = message::letter(&letter);
             headers.insert(NATS_MESSAGE_ID, format!("{mark}.letter"));
@@ -426,17 +426,12 @@ async fn pulse(shared: Arc<Shared>, id: JobId, acker: Arc<Acker>) {
     }
 }
 
-fn letter(
-    call: &crate::queue::job::Call,
-    url: &str,
-    ended: &Ended,
-    kept: Option<&Kept>,
-    attempts: u32,
-) -> Letter {
+fn letter(of: &Call, url: &str, ended: &Ended, kept: Option<&Kept>, attempts: u32) -> Letter {
+    let call = &of.call;
     let waited = call.queued_at.until(ended.started_at);
     let took = (waited + ended.took).as_micros();
     Letter {
-        seq: 0,
+        seq: i64::try_from(of.number).unwrap_or_default(),
         id: call.id,
         call_id: call.call_id.clone(),
         name: call.name.clone(),
