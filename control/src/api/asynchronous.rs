@@ -57,8 +57,9 @@ async fn enqueue(
     }
     let length = request.headers().get(CONTENT_LENGTH);
     let length = length.and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-    if length.is_some_and(|n| n > api.desk.body_bytes_max) {
-        return Err(QueueError::TooLarge(api.desk.body_bytes_max).into());
+    let most = api.desk.limits.body_bytes_max;
+    if length.is_some_and(|n| n > most) {
+        return Err(QueueError::TooLarge(most).into());
     }
     let job = JobId::random().map_err(|error| QueueError::Failed(error.to_string()))?;
     let (head, body) = request.into_parts();
@@ -82,6 +83,7 @@ async fn enqueue(
         store: text("x-store-result").eq_ignore_ascii_case("true"),
         queued_at: Millis::now(),
     };
+    api.desk.check(&call)?;
     let function = call.function.clone();
     let pieces = Box::pin(body.into_data_stream().map_err(std::io::Error::other));
     queue.enqueue(call, pieces).await?;

@@ -5,7 +5,7 @@ mod callback;
 mod cancel;
 mod crash;
 pub(crate) mod dead;
-mod enqueue;
+pub(crate) mod enqueue;
 mod guard;
 mod https;
 mod retry;

@@ -24,6 +24,7 @@ fn limits() -> Limits {
         body_bytes_max: 4 * PART_BYTES as u64,
         keep: Duration::from_secs(3_600),
         keep_max: 1_000,
+        ..Limits::default()
     }
 }
 

@@ -3,16 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
-use http::header::{CONTENT_LENGTH, HOST, HeaderName, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Method, Request, Uri};
-use http_body_util::{BodyExt, Empty, StreamBody};
-use hyper::body::Frame;
+use http::HeaderMap;
+use http::header::RETRY_AFTER;
 use tokio::sync::oneshot;
 use tokio::time;
 
-use super::line::{Outgoing, Unanswered};
+use super::line::Unanswered;
 use super::reply::{Keep, read};
+use super::request::request;
 use super::run::Worker;
 use crate::publish::UNKNOWN;
 use crate::queue::QueueError;
@@ -215,36 +213,6 @@ fn replied(status: u16, headers: &HeaderMap) -> Replied {
         internal: headers.contains_key("x-openfaas-internal"),
         retry_after: after.and_then(|text| retry_after(text, Millis::now())),
     }
-}
-
-/// The call as a request to the gateway.
-fn request(work: &Work, body: Pieces, host: &str) -> Result<Request<Outgoing>, String> {
-    let target = format!("/function/{}{}", work.call.function, work.call.target);
-    let uri = Uri::try_from(&target).map_err(|error| format!("{target:?}: {error}"))?;
-    let mut request = Request::new(outgoing(work.body_bytes, body));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = uri;
-    let mut fields = headers::map(&work.call.headers);
-    let mut put = |name: HeaderName, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            fields.insert(name, value);
-        }
-    };
-    put(HOST, host);
-    put(CONTENT_LENGTH, &work.body_bytes.to_string());
-    put(HeaderName::from_static("x-call-id"), &work.call.call_id);
-    let job = work.call.id.to_string();
-    put(HeaderName::from_static("x-job-id"), &job);
-    *request.headers_mut() = fields;
-    Ok(request)
-}
-
-/// A body of known length.
-pub(in crate::queue) fn outgoing(bytes: u64, body: Pieces) -> Outgoing {
-    if bytes == 0 {
-        return Empty::new().map_err(|never| match never {}).boxed_unsync();
-    }
-    StreamBody::new(body.map(|piece| piece.map(Frame::data))).boxed_unsync()
 }
 
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(1);

@@ -9,9 +9,10 @@ mod governor;
 mod line;
 mod pace;
 mod reply;
+mod request;
 mod run;
 
-pub(super) use attempt::outgoing;
 pub(super) use line::{GatewayClient, Outgoing, describe};
+pub(super) use request::{check, outgoing};
 pub use run::Rules;
 pub(super) use run::Worker;
