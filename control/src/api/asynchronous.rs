@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::TryStreamExt;
-use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{ALLOW, CONTENT_LENGTH};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use ringway_proxy::{FunctionId, Name};
 
@@ -15,7 +15,7 @@ use crate::error::ApiError;
 use crate::name::full;
 use crate::provider::{ProviderError, Target};
 use crate::publish::UNKNOWN;
-use crate::queue::{Call, CallbackUrl, Cancelled, JobId, Millis, QueueError, lines, map};
+use crate::queue::{Call, CallbackUrl, Cancelled, JobId, Millis, QueueError, lines, map, of_body};
 use crate::wire::JobDocument;
 
 /// Every method of `/async-function/…`: what it means depends on what the name looks like, and
@@ -174,10 +174,8 @@ async fn result(api: &Api, id: JobId) -> Result<Response, ApiError> {
     let mut response = Response::new(Body::from_stream(pieces));
     // Of the function's fields only what the body is: the others were meant for its caller, and
     // this is another request.
-    if let Some(kind) = map(&reply.headers).get(CONTENT_TYPE) {
-        response.headers_mut().insert(CONTENT_TYPE, kind.clone());
-    }
     let headers = response.headers_mut();
+    headers.extend(of_body(&map(&reply.headers)));
     headers.insert(CONTENT_LENGTH, reply.bytes.into());
     headers.insert(
         HeaderName::from_static("x-function-status"),

@@ -374,7 +374,7 @@ impl Claim {
             job.reply = kept.map(|kept| StoredReply {
                 status: kept.status,
                 // What a result shows of its fields.
-                headers: kind_of(&kept.headers),
+                headers: headers::lines(&headers::of_body(&headers::map(&kept.headers))),
                 bytes: kept.bytes,
                 cut: kept.cut,
             });
@@ -445,16 +445,6 @@ fn letter(of: &Call, url: &str, ended: &Ended, kept: Option<&Kept>, attempts: u3
         bytes: kept.map_or(0, |kept| kept.bytes),
         cut: kept.is_some_and(|kept| kept.cut),
     }
-}
-
-/// The field that says what a body is.
-fn kind_of(lines: &[u8]) -> Vec<u8> {
-    let mut fields = http::HeaderMap::new();
-    let kind = headers::map(lines).remove(http::header::CONTENT_TYPE);
-    if let Some(kind) = kind {
-        fields.insert(http::header::CONTENT_TYPE, kind);
-    }
-    headers::lines(&fields)
 }
 
 /// Left for the headers of a kept reply's message.

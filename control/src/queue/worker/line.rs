@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
+use ringway_proxy::limits::RESPONSE_HEADERS_MAX;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -114,7 +115,10 @@ impl GatewayClient {
         // Without these a call is slower, or its end is heard of later.
         let _ = stream.set_nodelay(true);
         let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
-        let shaken = http1::handshake(TokioIo::new(stream)).await;
+        let shaken = http1::Builder::new()
+            .max_headers(FIELDS_MAX)
+            .handshake(TokioIo::new(stream))
+            .await;
         let (sender, connection) = shaken.map_err(|error| describe(&error))?;
         let connection = tokio::spawn(async move {
             // How it ends is heard of by whoever waits for a reply.
@@ -144,5 +148,7 @@ pub(in crate::queue) fn describe(error: &dyn std::error::Error) -> String {
 
 const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 const READY_WAIT: Duration = Duration::from_secs(1);
+/// What the gateway passes on of a function's reply, and what it adds.
+const FIELDS_MAX: usize = RESPONSE_HEADERS_MAX + 32;
 /// Idle connections kept; more are dialled again.
 const IDLE_MAX: usize = 256;
