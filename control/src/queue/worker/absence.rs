@@ -11,7 +11,8 @@ use super::run::Worker;
 impl Worker {
     /// The gateway could not be connected to. Nothing is begun until it can be.
     pub(super) fn miss_gateway(self: &Arc<Self>, error: &str) {
-        if self.gateway.away.swap(true, Ordering::Relaxed) {
+        // An end is not news.
+        if self.is_stopping() || self.gateway.away.swap(true, Ordering::Relaxed) {
             return;
         }
         tracing::warn!(
