@@ -64,6 +64,10 @@ impl From<QueueError> for ApiError {
             QueueError::Absent(_) => (StatusCode::SERVICE_UNAVAILABLE, None),
             QueueError::Failed(internal) => (StatusCode::SERVICE_UNAVAILABLE, Some(internal)),
             QueueError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, None),
+            QueueError::TargetTooLong(_) => (StatusCode::URI_TOO_LONG, None),
+            QueueError::HeadTooLong(_) | QueueError::TooManyFields(_) => {
+                (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, None)
+            }
             QueueError::Incomplete => (StatusCode::BAD_REQUEST, None),
             QueueError::Unsupported(_) => (StatusCode::NOT_IMPLEMENTED, None),
         };

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use tempfile::NamedTempFile;
+
 use crate::client::request;
 use crate::gateway::{Gateway, binary, signal};
 use crate::nats::Nats;
@@ -13,6 +15,7 @@ use crate::wait::eventually;
 /// A worker; killed when dropped.
 pub struct QueueWorker {
     child: Option<Child>,
+    log: NamedTempFile,
     /// Where it tells its numbers.
     pub metrics: SocketAddr,
 }
@@ -22,6 +25,8 @@ impl QueueWorker {
     #[must_use]
     pub fn start(nats: &Nats, gateway: &Gateway, settings: &[(&str, &str)]) -> Self {
         let metrics: SocketAddr = ([127, 0, 0, 1], free_port()).into();
+        let log = NamedTempFile::new().expect("a log file");
+        let stderr = log.reopen().expect("the log file");
         let child = Command::new(binary())
             .arg("queue-worker")
             .envs(nats.settings())
@@ -30,10 +35,11 @@ impl QueueWorker {
             .env("RINGWAY_METRICS_LISTEN", metrics.to_string())
             .envs(settings.iter().copied())
             .stdin(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(stderr)
             .spawn();
         let worker = Self {
             child: Some(child.expect("the ringway binary starts")),
+            log,
             metrics,
         };
         eventually("a queue worker", Duration::from_secs(15), || {
@@ -41,6 +47,12 @@ impl QueueWorker {
             reply.is_ok_and(|r| r.status == 200).then_some(())
         });
         worker
+    }
+
+    /// What it wrote to its log.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log.path()).unwrap_or_default()
     }
 
     /// Its metrics page.

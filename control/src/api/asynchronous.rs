@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::TryStreamExt;
-use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{ALLOW, CONTENT_LENGTH};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use ringway_proxy::{FunctionId, Name};
 
@@ -15,7 +15,7 @@ use crate::error::ApiError;
 use crate::name::full;
 use crate::provider::{ProviderError, Target};
 use crate::publish::UNKNOWN;
-use crate::queue::{Call, CallbackUrl, Cancelled, JobId, Millis, QueueError, lines, map};
+use crate::queue::{Call, CallbackUrl, Cancelled, JobId, Millis, QueueError, lines, map, of_body};
 use crate::wire::JobDocument;
 
 /// Every method of `/async-function/…`: what it means depends on what the name looks like, and
@@ -57,8 +57,9 @@ async fn enqueue(
     }
     let length = request.headers().get(CONTENT_LENGTH);
     let length = length.and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-    if length.is_some_and(|n| n > api.desk.body_bytes_max) {
-        return Err(QueueError::TooLarge(api.desk.body_bytes_max).into());
+    let most = api.desk.limits.body_bytes_max;
+    if length.is_some_and(|n| n > most) {
+        return Err(QueueError::TooLarge(most).into());
     }
     let job = JobId::random().map_err(|error| QueueError::Failed(error.to_string()))?;
     let (head, body) = request.into_parts();
@@ -82,6 +83,7 @@ async fn enqueue(
         store: text("x-store-result").eq_ignore_ascii_case("true"),
         queued_at: Millis::now(),
     };
+    api.desk.check(&call)?;
     let function = call.function.clone();
     let pieces = Box::pin(body.into_data_stream().map_err(std::io::Error::other));
     queue.enqueue(call, pieces).await?;
@@ -172,10 +174,8 @@ async fn result(api: &Api, id: JobId) -> Result<Response, ApiError> {
     let mut response = Response::new(Body::from_stream(pieces));
     // Of the function's fields only what the body is: the others were meant for its caller, and
     // this is another request.
-    if let Some(kind) = map(&reply.headers).get(CONTENT_TYPE) {
-        response.headers_mut().insert(CONTENT_TYPE, kind.clone());
-    }
     let headers = response.headers_mut();
+    headers.extend(of_body(&map(&reply.headers)));
     headers.insert(CONTENT_LENGTH, reply.bytes.into());
     headers.insert(
         HeaderName::from_static("x-function-status"),

@@ -118,6 +118,15 @@ impl Claim {
         }
     }
 
+    /// Lets a call go whose function was not called: it is run again, and this was no attempt.
+    pub(super) async fn give_back(self) {
+        match self {
+            // It was never said that it runs.
+            Self::Embedded(claim) => drop(claim),
+            Self::JetStream(claim) => claim.give_back().await,
+        }
+    }
+
     /// Writes how the attempt ended, and lets the call go. `kept` is the reply with the number of
     /// its last part.
     pub(super) async fn settle(

@@ -17,9 +17,10 @@ use super::embedded::Embedded;
 use super::error::QueueError;
 use super::front::Queue;
 use super::jetstream::{JetStream, NatsOptions};
+use super::job::Call;
 use super::limits::Limits;
 use super::tally::Tally;
-use super::worker::{GatewayClient, Rules, Worker};
+use super::worker::{GatewayClient, Rules, Worker, check};
 use crate::name::Namespace;
 use crate::publish::Board;
 
@@ -64,8 +65,8 @@ pub struct Desk {
     queue: RwLock<Result<Backend, String>>,
     /// What is counted.
     pub tally: Arc<Tally>,
-    /// Bytes a call's body may have.
-    pub body_bytes_max: u64,
+    /// What a call may have.
+    pub limits: Limits,
     stopping: Arc<AtomicBool>,
 }
 
@@ -76,7 +77,7 @@ impl Desk {
         Self {
             queue: RwLock::new(Err("the queue is being opened".to_owned())),
             tally: Arc::default(),
-            body_bytes_max: limits.body_bytes_max,
+            limits: limits.clone(),
             stopping: Arc::default(),
         }
     }
@@ -90,6 +91,14 @@ impl Desk {
             Ok(queue) => queue.front(),
             Err(why) => Err(QueueError::Absent(why.clone())),
         }
+    }
+
+    /// Checks that a call can be made as it was asked for.
+    ///
+    /// # Errors
+    /// The limit of the gateway that it is over.
+    pub fn check(&self, call: &Call) -> Result<(), QueueError> {
+        check(call, &self.limits)
     }
 
     /// Opens the queue and has its calls run. Returns after the first attempt to open it; when

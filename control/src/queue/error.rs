@@ -12,6 +12,19 @@ pub enum QueueError {
     /// The body is over its limit.
     #[error("the body is over the limit of {0} bytes for asynchronous calls")]
     TooLarge(u64),
+    /// The target with which the call is made is over its limit.
+    #[error(
+        "the path and query of the call are over the limit of {0} bytes, the function's full name included"
+    )]
+    TargetTooLong(usize),
+    /// The head with which the call is made is over its limit.
+    #[error(
+        "the headers of the call are over the limit of {0} bytes, those that the gateway adds included"
+    )]
+    HeadTooLong(usize),
+    /// The head with which the call is made has too many fields.
+    #[error("the call has more than {0} headers, those that the gateway adds included")]
+    TooManyFields(usize),
     /// The body did not arrive whole.
     #[error("the body did not arrive whole")]
     Incomplete,

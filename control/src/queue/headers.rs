@@ -1,7 +1,7 @@
 //! Header fields as they are kept: lines, of which those about a connection, a length or a host
 //! are left out. Pure.
 
-use http::header::CONNECTION;
+use http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The lines of the fields that are kept.
@@ -47,6 +47,16 @@ pub(crate) fn map(lines: &[u8]) -> HeaderMap {
     }
     headers
 }
+
+/// The fields that say what a body is and how it is read.
+#[must_use]
+pub(crate) fn of_body(headers: &HeaderMap) -> HeaderMap {
+    let kept = headers.iter().filter(|(name, _)| OF_BODY.contains(name));
+    kept.map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+const OF_BODY: [HeaderName; 3] = [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LANGUAGE];
 
 /// About the connection, the message's framing, or the host it was sent to.
 const LEFT_OUT: [&str; 14] = [

@@ -5,7 +5,7 @@ use super::job::{Delivery, JobId, Millis};
 /// A reply to be delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Letter {
-    /// Number of the call in the embedded queue.
+    /// Number of the call in the embedded queue; in NATS that of the call's message.
     pub(super) seq: i64,
     pub(super) id: JobId,
     pub(super) call_id: String,
@@ -24,6 +24,27 @@ pub(super) struct Letter {
     pub(super) headers: Vec<u8>,
     pub(super) bytes: u64,
     pub(super) cut: bool,
+}
+
+/// Which end of a call a reply is of: a call that is replayed ends again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Origin {
+    /// Number of the call.
+    pub(super) seq: i64,
+    /// When it ended.
+    pub(super) since: Millis,
+    /// How long it took until then.
+    pub(super) took_micros: u64,
+}
+
+impl Letter {
+    pub(super) const fn origin(&self) -> Origin {
+        Origin {
+            seq: self.seq,
+            since: self.since,
+            took_micros: self.took_micros,
+        }
+    }
 }
 
 /// How a delivery ended, or when it is tried again.

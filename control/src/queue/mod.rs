@@ -33,6 +33,6 @@ pub use policy::{Queueing, RetryPolicy};
 pub use tally::{Counts, Tally};
 pub use worker::Rules;
 
-pub(crate) use headers::{lines, map};
+pub(crate) use headers::{lines, map, of_body};
 pub(crate) use policy::codes;
 pub(crate) use rank::step_back;

@@ -123,8 +123,8 @@ impl RetryPolicy {
             None => {
                 let doubled = 2_u32.saturating_pow(attempts.min(20));
                 let wait = self.min_wait.saturating_mul(doubled).min(self.max_wait);
-                // Calls that failed together do not come back together.
-                wait.mul_f64(1.0 + JITTER * at.chance).min(self.max_wait)
+                // Calls that failed together do not come back together, at the longest wait least.
+                wait.mul_f64(1.0 + JITTER * at.chance)
             }
         };
         let due = at.now.after(wait);
@@ -151,9 +151,8 @@ pub(super) fn retry_after(value: &str, now: Millis) -> Option<Duration> {
     if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
-    let format = &time::format_description::well_known::Rfc2822;
-    let date = time::OffsetDateTime::parse(value, format).ok()?;
-    Some(now.until(Millis(date.unix_timestamp().saturating_mul(1_000))))
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(now.until(date.into()))
 }
 
 fn positive(text: &str) -> Option<u32> {
@@ -222,6 +221,11 @@ mod tests {
             panic!();
         };
         assert!(due > again_at(1_200) && due < again_at(1_251), "{due:?}");
+        let Verdict::Again { due, .. } = policy().judge(None, 2, late) else {
+            panic!();
+        };
+        let range = again_at(3_700)..again_at(3_751);
+        assert!(range.contains(&due), "behind the longest wait too: {due:?}");
     }
 
     fn again_at(millis: i64) -> Millis {
@@ -289,6 +293,8 @@ mod tests {
         assert_eq!(after("120"), Some(120));
         assert_eq!(after("Sun, 06 Nov 1994 08:50:37 GMT"), Some(60));
         assert_eq!(after("Sun, 06 Nov 1994 08:48:37 GMT"), Some(0));
+        assert_eq!(after("Sunday, 06-Nov-94 08:50:37 GMT"), Some(60));
+        assert_eq!(after("Sun Nov  6 08:50:37 1994"), Some(60));
         assert_eq!(after("99999999999999999999999"), Some(u64::MAX));
         for bad in ["", "soon", "-1", "1.5"] {
             assert_eq!(after(bad), None, "{bad}");

@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::running::{StartError, system};
 use crate::provider::remote::Names;
 use crate::publish::Board;
-use crate::queue::{Desk, Engine, QueuePlace, Resolver, step_back};
+use crate::queue::{Desk, Engine, Limits, QueuePlace, Resolver, step_back};
 use crate::settings::Settings;
 
 /// The queue, and the threads that run its calls.
@@ -35,12 +35,21 @@ impl Later {
             resolver(&settings.dns)?
         };
         let asynchronous = &settings.asynchronous;
+        let gateway = reachable(listen).to_string();
         let engine = Engine {
             place: match &asynchronous.nats {
                 Some(options) => QueuePlace::Nats(options.clone()),
                 None => QueuePlace::Folder(settings.data.clone()),
             },
-            limits: asynchronous.limits.clone(),
+            limits: Limits {
+                head_bytes_max: settings.limits.head_bytes_max,
+                host_bytes: match &asynchronous.nats {
+                    // A queue worker may know it by another name.
+                    Some(_) => HOST_BYTES_MAX,
+                    None => gateway.len(),
+                },
+                ..asynchronous.limits.clone()
+            },
             rules: asynchronous.rules.clone(),
             works: asynchronous.worker,
             guard: asynchronous.guard.clone(),
@@ -48,7 +57,7 @@ impl Later {
             patience: asynchronous.patience,
             board: Arc::clone(board),
             namespace: settings.namespace.clone(),
-            gateway: reachable(listen).to_string(),
+            gateway,
             own,
         };
         let desk = Arc::new(Desk::new(&engine.limits));
@@ -128,6 +137,8 @@ const THREADS: usize = 2;
 /// How long calls that run may take to end when the queue changes hands.
 const RUNNING_WAIT: Duration = Duration::from_secs(5);
 const END_WAIT: Duration = Duration::from_secs(1);
+/// The longest name of a host, and a port.
+const HOST_BYTES_MAX: usize = 253 + ":65535".len();
 
 #[cfg(test)]
 mod tests {

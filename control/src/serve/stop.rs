@@ -113,7 +113,8 @@ async fn reason(
     }
 }
 
-/// Ends the serving: after the grace period, asynchronous calls first.
+/// Ends the serving after the grace period: asynchronous calls and connections at once, and
+/// `bound` is the time of both.
 async fn end(
     gateway: &SharedGateway,
     later: &Later,
@@ -129,9 +130,15 @@ async fn end(
         time::sleep(grace).await;
     }
     tracing::info!("draining; a second signal ends at once");
+    let until = deadline(Instant::now(), bound);
     later.desk.stop();
-    later.desk.idle(Instant::now() + bound).await;
-    drain(gateway, idle, bound).await;
+    // Calls that run have their connections; one that has none yet is no attempt.
+    tokio::join!(later.desk.idle(until), drain(gateway, idle, until));
+}
+
+/// When what is left is cut; a bound that no clock reaches is a year.
+fn deadline(now: Instant, bound: Duration) -> Instant {
+    now.checked_add(bound).unwrap_or(now + FOR_EVER)
 }
 
 /// Why the gateway ends.
@@ -198,9 +205,8 @@ async fn spawner_gone(built_in: Option<&BuiltIn>) {
 }
 
 /// Lets calls finish, and connections have `idle` for a last one; stops the data plane at the
-/// bound at the latest.
-async fn drain(gateway: &SharedGateway, idle: Duration, bound: Duration) {
-    let began = Instant::now();
+/// deadline at the latest.
+async fn drain(gateway: &SharedGateway, idle: Duration, until: Instant) {
     if let Some(gateway) = &*gateway.lock() {
         gateway.drain(idle);
     }
@@ -213,13 +219,13 @@ async fn drain(gateway: &SharedGateway, idle: Duration, bound: Duration) {
         snapshot.shards.iter().map(|s| s.connections).sum::<u64>()
     };
     // Looked at from here, so that the counters stay readable as long as there is something.
-    while connections() > 0 && began.elapsed() < bound {
+    while connections() > 0 && Instant::now() < until {
         time::sleep(LOOK).await;
     }
     let Some(gateway) = gateway.lock().take() else {
         return;
     };
-    let left = bound.saturating_sub(began.elapsed());
+    let left = until.saturating_duration_since(Instant::now());
     let stopped = tokio::task::spawn_blocking(move || gateway.stop(left.min(LAST_CALLS))).await;
     match stopped {
         Ok(0) => {}
@@ -244,6 +250,8 @@ const LAST_REQUEST: Duration = Duration::from_secs(1);
 /// … when another gateway serves already.
 const LAST_REQUEST_NO_HURRY: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(20);
+/// A year.
+const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3_600);
 /// After no connection was left: threads only have to end.
 const LAST_CALLS: Duration = Duration::from_secs(1);
 const RUNTIME_WAIT: Duration = Duration::from_secs(1);

@@ -51,6 +51,8 @@ impl AsyncSettings {
                 body_bytes_max: read.or(Key::AsyncBodyMax, body_bytes, bytes(1, BODY_BYTES_MAX))?,
                 keep: read.or(Key::AsyncKeep, KEEP, above_zero)?,
                 keep_max: KEEP_MAX,
+                // Those of the gateway's own listener, which has them from elsewhere.
+                ..Limits::default()
             },
             rules: Rules {
                 concurrency,

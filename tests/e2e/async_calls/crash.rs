@@ -1,6 +1,7 @@
 //! What a crash and an orderly end leave.
 
-use std::time::Duration;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use ringway_tests::server::Vice;
 
@@ -39,4 +40,23 @@ fn an_orderly_end_lets_running_calls_finish_and_begins_none() {
     assert_eq!(stage.job(&first)["state"], "done");
     stage.await_state(&second, "done");
     stage.await_calls(2);
+}
+
+#[test]
+fn an_end_has_one_bound_and_takes_no_connections_meanwhile() {
+    let mut stage = Stage::with(&[("write_timeout", "3s")], &[]);
+    stage.provider.script("/function/one", Vice::Hold);
+    let id = stage.enqueue("/async-function/one", &[], b"");
+    stage.await_calls(1);
+    let began = Instant::now();
+    stage.gateway.signal(libc::SIGTERM);
+    std::thread::sleep(Duration::from_millis(500));
+    let refused = TcpStream::connect(stage.gateway.address);
+    assert!(refused.is_err(), "{refused:?}");
+    assert_eq!(stage.gateway.ended(), Some(0));
+    let took = began.elapsed().as_secs_f64();
+    assert!((2.9..5.5).contains(&took), "{took}");
+    stage.provider.behave();
+    stage.gateway.restart();
+    assert_eq!(stage.await_state(&id, "done")["attempts"], 1);
 }

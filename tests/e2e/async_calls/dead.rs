@@ -61,6 +61,51 @@ fn a_call_that_always_fails_is_kept_and_its_callback_gets_the_last_reply() {
     });
 }
 
+/// A dead call is replayed while its first reply is on its way to a slow receiver.
+pub(crate) fn replays_during_a_delivery(stage: &Stage) {
+    for answer in [200, 503] {
+        let receiver = Receiver::new();
+        receiver.answers_late(Answer::status(answer), Duration::from_secs(1));
+        stage
+            .provider
+            .script("/function/one", Vice::Answer(Answer::text(503, "broken")));
+        let url = receiver.url("/cb");
+        let id = stage.enqueue("/async-function/one", &[("X-Callback-Url", &url)], b"x");
+        stage.await_state(&id, "dead");
+        assert_eq!(receiver.first().body, b"broken");
+        receiver.answers(Answer::status(200));
+        stage.provider.behave();
+        let late = Vice::Late(Duration::from_secs(2));
+        stage.provider.script_times("/function/one", 1, late);
+        let replay = format!("/system/async-calls/{id}/replay");
+        assert_eq!(stage.gateway.call("POST", &replay, b"").status, 202);
+        stage.await_state(&id, "done");
+        stage.await_callback(&id, "delivered");
+        // The second reply came. The first one is taken back here, and comes again in NATS, where
+        // it is a message of its own: whole in either case.
+        let (mut old, mut new) = (0, 0);
+        for seen in receiver.server.seen() {
+            match seen.header("x-function-status") {
+                Some("503") if seen.body == b"broken" => old += 1,
+                Some("200") if seen.body.starts_with(b"POST /function/one") => new += 1,
+                _ => panic!("{seen:?}"),
+            }
+        }
+        assert_eq!(new, 1);
+        assert!(old == 1 || stage.nats.is_some() && answer == 503, "{old}");
+        stage
+            .gateway
+            .await_metric("ringway_async_callbacks_pending", 0.0);
+    }
+}
+
+#[test]
+fn a_call_that_is_replayed_during_a_delivery_has_its_next_reply_delivered_too() {
+    let settings = [("RINGWAY_CALLBACK_ALLOW", "127.0.0.1/32")];
+    let once = [("com.openfaas.retry.attempts", "1")];
+    replays_during_a_delivery(&Stage::with(&settings, &once));
+}
+
 #[test]
 fn all_of_them_are_replayed_or_purged_at_once() {
     let stage = Stage::with(&[], &[("com.openfaas.retry.attempts", "1")]);

@@ -132,6 +132,51 @@ fn a_body_over_the_limit_is_413_and_names_it() {
     assert_eq!(client.reply("POST").unwrap().status, 413);
 }
 
+/// Calls of growing size run, or are refused with this status and the limit.
+pub(crate) fn runs_or_refuses(
+    stage: &Stage,
+    sizes: impl Iterator<Item = usize>,
+    call: impl Fn(usize) -> (String, String),
+    refusal: (u16, &str),
+) {
+    let (mut accepted, mut refused) = (Vec::new(), 0);
+    for size in sizes {
+        let (target, field) = call(size);
+        let headers = ["X-A", "X-B", "X-C", "X-D"].map(|name| (name, field.as_str()));
+        let reply = stage.post(&target, &headers, b"x");
+        if reply.status == 202 {
+            accepted.push(reply.header("x-job-id").unwrap().to_owned());
+            continue;
+        }
+        refused += 1;
+        assert_eq!(reply.status, refusal.0, "{size}: {reply:?}");
+        assert!(reply.text().contains(refusal.1), "{size}: {reply:?}");
+    }
+    assert!(
+        !accepted.is_empty() && refused > 0,
+        "{accepted:?} {refused}"
+    );
+    for id in accepted {
+        stage.await_state(&id, "done");
+    }
+}
+
+#[test]
+fn a_call_that_the_gateway_would_not_make_is_refused_at_once() {
+    let stage = Stage::with(&[("RINGWAY_HEAD_BYTES_MAX", "2KiB")], &[]);
+    let head = |size: usize| ("/async-function/one".to_owned(), "h".repeat(size));
+    runs_or_refuses(&stage, (400..480).step_by(4), head, (431, "2048"));
+    let stage = Stage::new();
+    let path = |size: usize| {
+        let target = "/async-function/one/";
+        (
+            format!("{target}{}", "p".repeat(size - target.len())),
+            "1".into(),
+        )
+    };
+    runs_or_refuses(&stage, 8_170..=8_192, path, (414, "8192"));
+}
+
 #[test]
 fn a_bad_callback_url_is_400() {
     let stage = Stage::new();

@@ -123,18 +123,23 @@ impl Stage {
 /// A receiver of callbacks that answers as it was told.
 pub(crate) struct Receiver {
     pub(crate) server: Server,
-    answer: Arc<Mutex<Answer>>,
+    /// What it answers, and after how long.
+    answer: Arc<Mutex<(Answer, Duration)>>,
 }
 
 impl Receiver {
     pub(crate) fn new() -> Self {
-        let answer = Arc::new(Mutex::new(Answer::status(200)));
+        let answer = Arc::new(Mutex::new((Answer::status(200), Duration::ZERO)));
         let server = Server::start(Arc::new(Says(Arc::clone(&answer))));
         Self { server, answer }
     }
 
     pub(crate) fn answers(&self, answer: Answer) {
-        *self.answer.lock().unwrap() = answer;
+        self.answers_late(answer, Duration::ZERO);
+    }
+
+    pub(crate) fn answers_late(&self, answer: Answer, delay: Duration) {
+        *self.answer.lock().unwrap() = (answer, delay);
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -149,10 +154,11 @@ impl Receiver {
     }
 }
 
-struct Says(Arc<Mutex<Answer>>);
+struct Says(Arc<Mutex<(Answer, Duration)>>);
 
 impl App for Says {
     fn act(&self, _: &Seen) -> Act {
-        Act::Answer(self.0.lock().unwrap().clone())
+        let (answer, delay) = self.0.lock().unwrap().clone();
+        Act::Later(delay, Box::new(Act::Answer(answer)))
     }
 }

@@ -38,6 +38,32 @@ fn a_stored_result_can_be_fetched_and_others_are_not_kept() {
 }
 
 #[test]
+fn a_reply_with_as_many_headers_as_the_gateway_passes_on_is_kept_with_what_its_body_is() {
+    let stage = Stage::new();
+    let mut answer = Answer::status(200).body("packed");
+    for n in 0..240 {
+        answer = answer.header(&format!("X-{n}"), "1");
+    }
+    let answer = answer
+        .header("Content-Encoding", "gzip")
+        .header("Content-Language", "de");
+    stage.provider.script("/function/one", Vice::Answer(answer));
+    let id = stage.enqueue("/async-function/one", &[("X-Store-Result", "true")], b"");
+    let job = stage.await_state(&id, "done");
+    assert_eq!(
+        (&job["attempts"], &job["lastStatus"]),
+        (&1.into(), &200.into())
+    );
+    let reply = stage
+        .gateway
+        .call("GET", &format!("/async-function/{id}/result"), b"");
+    assert_eq!(reply.text(), "packed");
+    assert_eq!(reply.header("content-encoding"), Some("gzip"));
+    assert_eq!(reply.header("content-language"), Some("de"));
+    assert_eq!(reply.header("x-1"), None);
+}
+
+#[test]
 fn a_result_is_bounded_and_ended_calls_expire() {
     let settings = [
         ("RINGWAY_ASYNC_REPLY_MAX", "1000"),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use ringway_tests::server::{Answer, Vice};
 use ringway_tests::{Client, eventually};
 
+use crate::async_calls::enqueue::runs_or_refuses;
 use crate::async_calls::stage::{QUICK, Stage};
 
 #[test]
@@ -190,4 +191,12 @@ fn what_happens_is_counted() {
     gateway.await_metric("ringway_async_available", 1.0);
     stage.provider.behave();
     stage.await_state(&id, "done");
+}
+
+#[test]
+fn headers_that_do_not_fit_into_a_message_are_refused_at_once() {
+    let stage = Stage::on_nats(&[], &[]);
+    let head = |size: usize| ("/async-function/one".to_owned(), "h".repeat(size));
+    let sizes = (11_900..12_400).step_by(25);
+    runs_or_refuses(&stage, sizes, head, (431, "65535"));
 }

@@ -6,6 +6,7 @@ use ringway_tests::eventually;
 use ringway_tests::server::{Answer, Vice};
 use serde_json::Value;
 
+use crate::async_calls::dead::replays_during_a_delivery;
 use crate::async_calls::stage::{QUICK, Receiver, Stage};
 
 fn list(stage: &Stage, query: &str) -> Value {
@@ -62,6 +63,13 @@ fn a_call_that_always_fails_is_kept_and_replayed() {
         (receiver.server.seen().len() >= 2).then_some(())
     });
     assert!(ids(&list(&stage, "?state=dead")).is_empty());
+}
+
+#[test]
+fn a_call_that_is_replayed_during_a_delivery_has_its_next_reply_delivered_too() {
+    let settings = [("RINGWAY_CALLBACK_ALLOW", "127.0.0.1/32")];
+    let once = [("com.openfaas.retry.attempts", "1")];
+    replays_during_a_delivery(&Stage::on_nats(&settings, &once));
 }
 
 #[test]

@@ -107,6 +107,35 @@ fn what_a_killed_worker_ran_is_run_by_another() {
 }
 
 #[test]
+fn no_call_is_lost_to_a_gateway_that_is_away() {
+    let mut stage = Stage::on_nats(&APART, &[("com.openfaas.retry.attempts", "1")]);
+    let ids: Vec<String> = (0..100)
+        .map(|_| stage.enqueue("/async-function/one", &[], b"x"))
+        .collect();
+    stage.gateway.kill();
+    let nats = stage.nats.as_ref().unwrap();
+    let worker = QueueWorker::start(nats, &stage.gateway, &APART[1..]);
+    eventually("a word of it", Duration::from_secs(10), || {
+        worker.log().contains("takes no connections").then_some(())
+    });
+    std::thread::sleep(Duration::from_secs(2));
+    stage.gateway.restart();
+    for id in &ids {
+        let job = stage.await_state(id, "done");
+        assert_eq!(
+            (&job["attempts"], &job["lastStatus"]),
+            (&1.into(), &200.into())
+        );
+    }
+    assert_eq!(stage.calls().len(), 100);
+    let log = worker.log();
+    let told = |what: &str| log.matches(what).count();
+    assert_eq!(told("takes no connections"), 1, "{log}");
+    assert_eq!(told("takes connections again"), 1, "{log}");
+    assert_eq!(told("is run again"), 0, "{log}");
+}
+
+#[test]
 fn a_worker_that_is_asked_to_end_finishes_what_runs_and_begins_no_more() {
     let stage = Stage::on_nats(&APART, &[("com.ringway.async-concurrency", "1")]);
     let nats = stage.nats.as_ref().unwrap();

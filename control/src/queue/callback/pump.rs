@@ -51,6 +51,8 @@ impl Pump {
                     pump.one(&letter).await;
                     under_way.lock().remove(&letter.seq);
                     drop(turn);
+                    // Its call may have been replayed, and have another reply by now.
+                    pump.queue.letter_may_come();
                 });
             }
             pump.queue.letter_came(next).await;
@@ -58,9 +60,9 @@ impl Pump {
     }
 
     async fn one(&self, letter: &Letter) {
-        let body = || self.queue.letter_body(letter.seq, letter.bytes);
+        let body = || self.queue.letter_body(letter.origin(), letter.bytes);
         let end = self.postman.deliver(letter, body).await;
-        while let Err(error) = self.queue.delivered(letter.seq, end.clone()).await {
+        while let Err(error) = self.queue.delivered(letter.origin(), end.clone()).await {
             tracing::debug!(%error, "how a delivery went waits to be written");
             time::sleep(PAUSE).await;
         }

@@ -65,23 +65,34 @@ impl CallbackUrl {
         self.host.parse().ok()
     }
 
-    /// Where a redirect from here leads.
+    /// Where a redirect from here leads (RFC 3986 section 5.2).
     ///
     /// # Errors
     /// It names no URL.
     pub(super) fn redirected(&self, location: &str) -> Result<Self, String> {
         let scheme = if self.is_https { "https" } else { "http" };
         let authority = &self.authority;
+        let location = location.split('#').next().unwrap_or_default();
         let path = self.target.split('?').next().unwrap_or("/");
-        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let text = if location.contains("://") {
+        let text = if has_scheme(location) {
             location.to_owned()
         } else if location.starts_with("//") {
             format!("{scheme}:{location}")
-        } else if location.starts_with('/') {
-            format!("{scheme}://{authority}{location}")
+        } else if location.is_empty() {
+            format!("{scheme}://{authority}{}", self.target)
+        } else if location.starts_with('?') {
+            format!("{scheme}://{authority}{path}{location}")
         } else {
-            format!("{scheme}://{authority}{folder}/{location}")
+            let (to, query) = location
+                .find('?')
+                .map_or((location, ""), |at| location.split_at(at));
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            let path = if to.starts_with('/') {
+                without_dots(to)
+            } else {
+                without_dots(&format!("{folder}/{to}"))
+            };
+            format!("{scheme}://{authority}{path}{query}")
         };
         let mut next = Self::parse(&text).map_err(|rule| format!("a redirect {rule}"))?;
         let is_same = (&next.host, next.port) == (&self.host, self.port);
@@ -98,6 +109,37 @@ impl fmt::Display for CallbackUrl {
         let scheme = if self.is_https { "https" } else { "http" };
         write!(f, "{scheme}://{}{}", self.authority, self.target)
     }
+}
+
+/// Whether a reference begins with a scheme: a colon in a path or a query is none.
+fn has_scheme(reference: &str) -> bool {
+    let Some((scheme, _)) = reference.split_once(':') else {
+        return false;
+    };
+    let others = |b: u8| b.is_ascii_alphanumeric() || b"+-.".contains(&b);
+    scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.bytes().all(others)
+}
+
+/// An absolute path whose `.` and `..` have been followed; `..` at the root stays there.
+fn without_dots(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    let mut segments = path.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        let is_last = segments.peek().is_none();
+        match segment {
+            "." | ".." => {
+                if segment == ".." {
+                    kept.pop();
+                }
+                // What they lead to is a folder.
+                if is_last {
+                    kept.push("");
+                }
+            }
+            segment => kept.push(segment),
+        }
+    }
+    format!("/{}", kept.join("/"))
 }
 
 /// Host without brackets, and port.
@@ -203,6 +245,18 @@ mod tests {
             ("z", "http://a:81/x/z"),
             ("//b/z", "http://b/z"),
             ("https://c/", "https://c/"),
+            ("?r", "http://a:81/x/y?r"),
+            ("", "http://a:81/x/y?q"),
+            ("#f", "http://a:81/x/y?q"),
+            ("z?next=http://b/c", "http://a:81/x/z?next=http://b/c"),
+            ("/s?next=http://b/c", "http://a:81/s?next=http://b/c"),
+            ("?next=http://b/c", "http://a:81/x/y?next=http://b/c"),
+            ("./z:1/../w", "http://a:81/x/w"),
+            ("../z", "http://a:81/z"),
+            ("../../../z", "http://a:81/z"),
+            ("..", "http://a:81/"),
+            (".", "http://a:81/x/"),
+            ("z/", "http://a:81/x/z/"),
         ] {
             assert_eq!(url.redirected(location).unwrap().to_string(), shown);
         }
@@ -215,5 +269,6 @@ mod tests {
                 .is_none()
         );
         assert!(url.redirected("ftp://b/").is_err());
+        assert!(url.redirected("mailto:a").is_err());
     }
 }

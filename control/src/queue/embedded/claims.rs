@@ -14,7 +14,7 @@ use crate::queue::QueueError;
 use crate::queue::attempt::{Ended, Kept, Verdict, Work};
 use crate::queue::front::Pieces;
 use crate::queue::job::{Delivery, Millis, State};
-use crate::queue::letter::{DeliveryEnd, Letter};
+use crate::queue::letter::{DeliveryEnd, Letter, Origin};
 
 /// A call that is this attempt's alone; it is let go when it is settled, or when this is dropped.
 pub(in crate::queue) struct Claim {
@@ -32,23 +32,30 @@ impl Embedded {
         most: usize,
         limit: impl Fn(&str) -> usize,
     ) -> Option<Claim> {
-        let picked = {
-            let mut schedule = self.shared.schedule.lock();
-            if schedule.running() >= most {
-                return None;
-            }
-            schedule.pick(limit)?
-        };
-        let (cut, cuts) = oneshot::channel();
-        let since = Millis::now();
-        // Before it is read: a cancellation that comes between finds it here.
-        self.shared.active.insert(picked.seq, Active { since, cut });
-        Some(Claim {
-            queue: self.clone(),
-            picked,
-            cut: cuts,
-            settled: false,
-        })
+        let mut schedule = self.shared.schedule.lock();
+        while schedule.running() < most {
+            let picked = schedule.pick(&limit)?;
+            // Before it is read: a cancellation that comes between finds it here.
+            let dashmap::Entry::Vacant(place) = self.shared.active.entry(picked.seq) else {
+                // An attempt has it, and will say what became of it.
+                tracing::error!(function = %picked.function, "a call that runs was to run again");
+                schedule.ended(&picked, Left::Untouched);
+                continue;
+            };
+            let (cut, cuts) = oneshot::channel();
+            place.insert(Active {
+                since: Millis::now(),
+                cut: Some(cut),
+            });
+            drop(schedule);
+            return Some(Claim {
+                queue: self.clone(),
+                picked,
+                cut: cuts,
+                settled: false,
+            });
+        }
+        None
     }
 
     /// Asks the database for calls that may be run now; whether there was something to ask.
@@ -105,31 +112,37 @@ impl Embedded {
             .await
     }
 
+    /// There may be a reply to deliver.
+    pub(in crate::queue) fn letter_may_come(&self) {
+        self.shared.letters.notify_one();
+    }
+
     /// Resolves when there may be a reply to deliver, at `next` at the latest.
     pub(in crate::queue) async fn letter_came(&self, next: Option<Millis>) {
         let pause = next.map_or(LONG, |at| Millis::now().until(at)).min(LONG);
         let _ = tokio::time::timeout(pause, self.shared.letters.notified()).await;
     }
 
-    /// The body of a reply to be delivered.
-    pub(in crate::queue) fn letter_body(&self, seq: i64, bytes: u64) -> Pieces {
-        pieces(self.shared.readers.clone(), seq, Whose::Reply, bytes, None)
+    /// The body of a reply to be delivered; it breaks off when its call is replayed.
+    pub(in crate::queue) fn letter_body(&self, of: Origin, bytes: u64) -> Pieces {
+        let read = move |at: &rusqlite::Connection, number| questions::letter_part(at, of, number);
+        pieces(self.shared.readers.clone(), bytes, None, read)
     }
 
-    /// Writes how a delivery went.
+    /// Writes how a delivery went, if its call has not been replayed meanwhile.
     pub(in crate::queue) async fn delivered(
         &self,
-        seq: i64,
+        of: Origin,
         end: DeliveryEnd,
     ) -> Result<(), QueueError> {
         let committed = Arc::clone(&self.shared);
         let over = end.delivery != Delivery::Pending;
         let write = self.shared.writer.write(
-            move |to| records::delivered(to, seq, &end),
+            move |to| records::delivered(to, of, &end),
             move |freed| {
-                less(&committed.counters.kept_bytes, *freed);
-                if over {
-                    less(&committed.counters.callbacks, 1);
+                if let Some(freed) = freed {
+                    less(&committed.counters.kept_bytes, *freed);
+                    less(&committed.counters.callbacks, u64::from(over));
                 }
                 // There may be more than were read at once.
                 committed.letters.notify_one();
@@ -152,7 +165,10 @@ impl Claim {
         let found = readers.ask(move |at| questions::work(at, seq, now)).await?;
         Ok(found.map(|(work, first)| {
             let first = (!first.is_empty()).then_some(first);
-            let body = pieces(readers, seq, Whose::Request, work.body_bytes, first);
+            let read = move |at: &rusqlite::Connection, number| {
+                questions::part(at, seq, Whose::Request, number)
+            };
+            let body = pieces(readers, work.body_bytes, first, read);
             (work, body)
         }))
     }

@@ -3,11 +3,12 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params, params_from_iter};
 
+use super::records::{STANDS, signed};
 use super::schema::{Whose, place};
 use crate::queue::attempt::Work;
 use crate::queue::front::{Filter, Page, Place};
 use crate::queue::job::{Call, CallbackStanding, Delivery, Job, JobId, Millis, State, StoredReply};
-use crate::queue::letter::Letter;
+use crate::queue::letter::{Letter, Origin};
 
 /// Where the counters stand when the queue is opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -118,6 +119,29 @@ pub(super) fn part(
 ) -> rusqlite::Result<Option<Vec<u8>>> {
     at.prepare_cached("SELECT bytes FROM parts WHERE place = ?")?
         .query_row([place(seq, whose, number)], |row| row.get(0))
+        .optional()
+}
+
+/// One part of a reply to be delivered; `None` when it is not to be delivered any more.
+pub(super) fn letter_part(
+    at: &Connection,
+    of: Origin,
+    number: i64,
+) -> rusqlite::Result<Option<Vec<u8>>> {
+    let query = format!(
+        "SELECT bytes FROM parts
+         WHERE place = :place AND EXISTS (SELECT 1 FROM calls WHERE {STANDS})"
+    );
+    at.prepare_cached(&query)?
+        .query_row(
+            named_params! {
+                ":place": place(of.seq, Whose::Reply, number),
+                ":seq": of.seq,
+                ":since": of.since.0,
+                ":took": signed(of.took_micros),
+            },
+            |row| row.get(0),
+        )
         .optional()
 }
 

@@ -6,7 +6,7 @@ use super::schema::{Whose, place, places};
 use crate::queue::attempt::{Ended, Kept, Verdict};
 use crate::queue::front::{Cancelled, Which};
 use crate::queue::job::{Call, Delivery, JobId, Millis, State};
-use crate::queue::letter::DeliveryEnd;
+use crate::queue::letter::{DeliveryEnd, Origin};
 
 /// What a settled call was, and is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,10 @@ pub(super) struct Moved {
 pub(super) struct Raised {
     pub(super) seq: i64,
     pub(super) function: String,
+    /// Bytes of its reply that were kept.
+    pub(super) kept: u64,
+    /// Whether that was still to be delivered.
+    pub(super) callback: bool,
 }
 
 /// Takes a call in. `tail` is the last part of its body, with its number.
@@ -227,12 +231,12 @@ pub(super) fn replay(to: &Connection, which: &Which, most: u64) -> rusqlite::Res
 }
 
 /// Forgets dead calls, at most `most`.
-pub(super) fn purge(to: &Connection, which: &Which, most: u64) -> rusqlite::Result<u64> {
+pub(super) fn purge(to: &Connection, which: &Which, most: u64) -> rusqlite::Result<Vec<Raised>> {
     let gone = dead(to, which, most)?;
     for call in &gone {
         forget(to, call.seq)?;
     }
-    Ok(gone.len() as u64)
+    Ok(gone)
 }
 
 fn dead(to: &Connection, which: &Which, most: u64) -> rusqlite::Result<Vec<Raised>> {
@@ -240,55 +244,74 @@ fn dead(to: &Connection, which: &Which, most: u64) -> rusqlite::Result<Vec<Raise
         Ok(Raised {
             seq: row.get(0)?,
             function: row.get(1)?,
+            kept: row.get::<_, i64>(2)?.max(0).unsigned_abs(),
+            callback: row.get(3)?,
         })
+    };
+    let select = |wanted: &str| {
+        to.prepare_cached(&format!(
+            "SELECT seq, function, coalesce(reply_bytes, 0), callback_state IS 1 FROM calls
+             WHERE state = 4 {wanted}"
+        ))
     };
     let most = signed(most);
     match which {
-        Which::One(id) => to
-            .prepare_cached("SELECT seq, function FROM calls WHERE id = ? AND state = 4")?
+        Which::One(id) => select("AND id = ?")?
             .query_map(params![&id.bytes()[..]], raised)?
             .collect(),
-        Which::All(None) => to
-            .prepare_cached("SELECT seq, function FROM calls WHERE state = 4 ORDER BY due LIMIT ?")?
+        Which::All(None) => select("ORDER BY due LIMIT ?")?
             .query_map([most], raised)?
             .collect(),
-        Which::All(Some(function)) => to
-            .prepare_cached(
-                "SELECT seq, function FROM calls WHERE state = 4 AND function = ?
-                 ORDER BY due LIMIT ?",
-            )?
+        Which::All(Some(function)) => select("AND function = ? ORDER BY due LIMIT ?")?
             .query_map(params![function, most], raised)?
             .collect(),
     }
 }
 
-/// Writes how a delivery went; a reply nobody may fetch goes with its delivery.
-pub(super) fn delivered(to: &Connection, seq: i64, end: &DeliveryEnd) -> rusqlite::Result<u64> {
-    to.prepare_cached(
-        "UPDATE calls SET callback_state = ?, callback_due = ?, callback_status = ?,
-           callback_error = ?, callback_attempts = callback_attempts + 1 WHERE seq = ?",
-    )?
-    .execute(params![
-        end.delivery.number(),
-        end.due.0,
-        end.status,
-        end.error,
-        seq
-    ])?;
+/// That a reply is still to be delivered: its call has not been replayed or forgotten.
+pub(super) const STANDS: &str = "seq = :seq AND callback_state = 1 AND due = :since
+     AND max((started_at - queued_at) * 1000 + took_micros, 0) = :took";
+
+/// Writes how a delivery went, and tells the bytes that were freed: a reply nobody may fetch goes
+/// with its delivery. `None` when the reply is not to be delivered any more.
+pub(super) fn delivered(
+    to: &Connection,
+    of: Origin,
+    end: &DeliveryEnd,
+) -> rusqlite::Result<Option<u64>> {
+    let query = format!(
+        "UPDATE calls SET callback_state = :state, callback_due = :due, callback_status = :status,
+           callback_error = :error, callback_attempts = callback_attempts + 1 WHERE {STANDS}"
+    );
+    let seq = of.seq;
+    let changed = to.prepare_cached(&query)?.execute(named_params! {
+        ":state": end.delivery.number(),
+        ":due": end.due.0,
+        ":status": end.status,
+        ":error": end.error,
+        ":seq": seq,
+        ":since": of.since.0,
+        ":took": signed(of.took_micros),
+    })?;
+    if changed == 0 {
+        return Ok(None);
+    }
     if end.delivery == Delivery::Pending {
-        return Ok(0);
+        return Ok(Some(0));
     }
     let freed: Option<Option<i64>> = to
         .prepare_cached("SELECT reply_bytes FROM calls WHERE seq = ? AND store = 0")?
         .query_row([seq], |row| row.get(0))
         .optional()?;
-    let Some(freed) = freed else { return Ok(0) };
+    let Some(freed) = freed else {
+        return Ok(Some(0));
+    };
     to.prepare_cached("UPDATE calls SET reply_status = NULL, reply_bytes = NULL WHERE seq = ?")?
         .execute([seq])?;
     let (first, last) = (place(seq, Whose::Reply, 0), places(seq).1);
     to.prepare_cached("DELETE FROM parts WHERE place BETWEEN ? AND ?")?
         .execute([first, last])?;
-    Ok(freed.unwrap_or(0).max(0).unsigned_abs())
+    Ok(Some(freed.unwrap_or(0).max(0).unsigned_abs()))
 }
 
 /// What a sweep removed.
@@ -347,6 +370,6 @@ fn remove_parts(to: &Connection, seq: i64) -> rusqlite::Result<()> {
 }
 
 /// SQLite's integers are signed; no size comes near their end.
-fn signed(number: u64) -> i64 {
+pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

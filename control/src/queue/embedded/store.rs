@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use dashmap::DashMap;
 use parking_lot::Mutex;
+use rusqlite::Connection;
 use tokio::sync::{Notify, oneshot};
 
 use super::questions;
 use super::reader::Readers;
-use super::records;
+use super::records::{self, Raised};
 use super::schedule::Schedule;
 use super::schema::Whose;
 use super::writer::Writer;
@@ -45,8 +46,8 @@ pub(super) struct Shared {
 /// A call that runs.
 pub(super) struct Active {
     pub(super) since: Millis,
-    /// Ends it.
-    pub(super) cut: oneshot::Sender<()>,
+    /// Ends it; taken by the cancellation.
+    pub(super) cut: Option<oneshot::Sender<()>>,
 }
 
 /// What the database holds, counted as it is committed.
@@ -60,6 +61,16 @@ pub(super) struct Counters {
     pub(super) kept_bytes: AtomicU64,
     /// When the oldest call came that is not done, as last looked; 0: there is none.
     pub(super) oldest: AtomicI64,
+}
+
+impl Counters {
+    /// Dead calls are queued again, or gone: what was kept of them is gone.
+    fn raised(&self, raised: &[Raised]) {
+        less(&self.dead, raised.len() as u64);
+        less(&self.kept_bytes, raised.iter().map(|call| call.kept).sum());
+        let letters = raised.iter().filter(|call| call.callback).count();
+        less(&self.callbacks, letters as u64);
+    }
 }
 
 /// Takes away, but not below 0.
@@ -99,7 +110,9 @@ impl Queue for Embedded {
                 return Ok(None);
             };
             let readers = self.shared.readers.clone();
-            Ok(Some(pieces(readers, seq, Whose::Reply, reply.bytes, None)))
+            let read =
+                move |at: &Connection, number| questions::part(at, seq, Whose::Reply, number);
+            Ok(Some(pieces(readers, reply.bytes, None, read)))
         })
     }
 
@@ -135,9 +148,10 @@ impl Queue for Embedded {
                     if let Some((seq, function)) = pending {
                         committed.schedule.lock().cancelled(function);
                         more(&committed.counters.finished, 1);
-                        if let Some((_, active)) = committed.active.remove(seq) {
+                        let active = committed.active.get_mut(seq);
+                        if let Some(cut) = active.and_then(|mut active| active.cut.take()) {
                             // An attempt that has just ended is not in need of it.
-                            let _ = active.cut.send(());
+                            let _ = cut.send(());
                         }
                     }
                 },
@@ -160,7 +174,7 @@ impl Queue for Embedded {
                         for call in raised {
                             schedule.arrived(&call.function, call.seq);
                         }
-                        less(&committed.counters.dead, raised.len() as u64);
+                        committed.counters.raised(raised);
                         committed.wake.notify_one();
                     },
                 );
@@ -182,9 +196,9 @@ impl Queue for Embedded {
                 let which = which.clone();
                 let write = shared.writer.write(
                     move |to| records::purge(to, &which, AT_ONCE),
-                    move |count| less(&committed.counters.dead, *count),
+                    move |gone| committed.counters.raised(gone),
                 );
-                let count = write.await?;
+                let count = write.await?.len() as u64;
                 sum += count;
                 if count < AT_ONCE {
                     return Ok(sum);
@@ -251,14 +265,12 @@ impl Shared {
     }
 }
 
-/// A body as it is stored, read part by part; `first` is the first part when it is known.
-pub(super) fn pieces(
-    readers: Readers,
-    seq: i64,
-    whose: Whose,
-    bytes: u64,
-    first: Option<Vec<u8>>,
-) -> Pieces {
+/// A body as it is stored; `read` reads its parts one by one, `first` is the first one when it is
+/// known.
+pub(super) fn pieces<R>(readers: Readers, bytes: u64, first: Option<Vec<u8>>, read: R) -> Pieces
+where
+    R: Fn(&Connection, i64) -> rusqlite::Result<Option<Vec<u8>>> + Copy + Send + 'static,
+{
     let begin = (readers, 0, bytes, first);
     Box::pin(futures_util::stream::try_unfold(
         begin,
@@ -269,11 +281,11 @@ pub(super) fn pieces(
             let part = match first {
                 Some(part) => Some(part),
                 None => {
-                    let asked = readers.ask(move |at| questions::part(at, seq, whose, number));
+                    let asked = readers.ask(move |at| read(at, number));
                     asked.await.map_err(std::io::Error::other)?
                 }
             };
-            // Cancelled or swept away while it was read.
+            // Cancelled, replayed or swept away while it was read.
             let part = part.ok_or(std::io::ErrorKind::UnexpectedEof)?;
             let left = left.saturating_sub(part.len() as u64);
             Ok(Some((part.into(), (readers, number + 1, left, None))))

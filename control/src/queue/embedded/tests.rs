@@ -11,7 +11,7 @@ use super::schema::PART_BYTES;
 use crate::queue::attempt::{Ended, Kept, Verdict};
 use crate::queue::front::{Cancelled, Filter, Pieces, Queue, Which};
 use crate::queue::job::{Call, Delivery, JobId, Millis, State};
-use crate::queue::letter::DeliveryEnd;
+use crate::queue::letter::{DeliveryEnd, Letter};
 use crate::queue::{Limits, QueueError};
 
 struct Bench {
@@ -24,6 +24,7 @@ fn limits() -> Limits {
         body_bytes_max: 4 * PART_BYTES as u64,
         keep: Duration::from_secs(3_600),
         keep_max: 1_000,
+        ..Limits::default()
     }
 }
 
@@ -204,6 +205,27 @@ async fn a_cancelled_call_is_never_run() {
 }
 
 #[tokio::test]
+async fn a_call_that_runs_is_not_claimed_again_whatever_the_lane_says() {
+    let bench = Bench::new();
+    bench.put("cat", b"x").await;
+    let mut first = bench.claim().await.unwrap();
+    let picked = super::schedule::Picked {
+        seq: 1,
+        function: "cat.ns".into(),
+    };
+    {
+        // As if the lane had it twice.
+        let mut schedule = bench.queue.shared.schedule.lock();
+        schedule.ended(&picked, super::schedule::Left::Untouched);
+        schedule.arrived("cat.ns", 1);
+    }
+    assert!(bench.claim().await.is_none());
+    let empty = first.cut.try_recv();
+    assert_eq!(empty, Err(tokio::sync::oneshot::error::TryRecvError::Empty));
+    first.settle(ended(), Verdict::Done, None).await.unwrap();
+}
+
+#[tokio::test]
 async fn dead_calls_are_kept_until_they_are_replayed_or_purged() {
     let bench = Bench::new();
     let ids = [bench.put("a", b"body").await, bench.put("b", b"body").await];
@@ -281,7 +303,7 @@ async fn replies_are_kept_delivered_and_forgotten() {
     assert_eq!((letters.len(), next), (1, None));
     let letter = &letters[0];
     assert_eq!(
-        whole(bench.queue.letter_body(letter.seq, letter.bytes)).await,
+        whole(bench.queue.letter_body(letter.origin(), letter.bytes)).await,
         b"hello"
     );
     let end = |delivery, due| DeliveryEnd {
@@ -292,15 +314,106 @@ async fn replies_are_kept_delivered_and_forgotten() {
     };
     let later = Millis::now().after(Duration::from_secs(60));
     let again = end(Delivery::Pending, later);
-    bench.queue.delivered(letter.seq, again).await.unwrap();
+    bench.queue.delivered(letter.origin(), again).await.unwrap();
     let (none, next) = bench.queue.letters(10).await.unwrap();
     assert_eq!((none.len(), next), (0, Some(later)));
     let over = end(Delivery::Delivered, later);
-    bench.queue.delivered(letter.seq, over).await.unwrap();
+    bench.queue.delivered(letter.origin(), over).await.unwrap();
     let job = bench.queue.job(id).await.unwrap().unwrap();
     assert_eq!(job.callback.unwrap().attempts, 2);
     assert!(bench.queue.reply(id).await.unwrap().is_none());
     assert_eq!(bench.queue.depths().callbacks, 0);
+}
+
+/// A call that failed for the last time, and whose reply is to be delivered.
+async fn dead_with_letter(bench: &Bench, reply: &[u8]) -> (JobId, Letter) {
+    let mut asked = call("cat");
+    asked.callback = Some("http://a/".into());
+    let id = asked.id;
+    bench.queue.enqueue(asked, pieces(b"")).await.unwrap();
+    bench.run(Verdict::Dead, Some((kept(503, reply), 0))).await;
+    let (mut letters, _) = bench.queue.letters(10).await.unwrap();
+    (id, letters.remove(0))
+}
+
+fn kept(status: u16, reply: &[u8]) -> Kept {
+    Kept {
+        status,
+        headers: b"x: 1\r\n".into(),
+        bytes: reply.len() as u64,
+        cut: false,
+        tail: reply.into(),
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_is_of_one_end_of_a_call() {
+    let bench = Bench::new();
+    let (id, old) = dead_with_letter(&bench, b"broken").await;
+    assert_eq!(bench.queue.replay(Which::One(id)).await.unwrap(), 1);
+    assert_eq!(bench.queue.depths().callbacks, 0);
+    let body = || bench.queue.letter_body(old.origin(), old.bytes);
+    let mut broken = body();
+    assert!(broken.next().await.unwrap().is_err(), "its reply is gone");
+    let end = |delivery| DeliveryEnd {
+        delivery,
+        due: Millis::now(),
+        status: None,
+        error: None,
+    };
+    // The old delivery fails and would be tried again: there is nothing to try.
+    let again = end(Delivery::Pending);
+    bench.queue.delivered(old.origin(), again).await.unwrap();
+    assert_eq!(bench.queue.letters(10).await.unwrap(), (Vec::new(), None));
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    bench
+        .run(Verdict::Done, Some((kept(200, b"well"), 0)))
+        .await;
+    // Neither does it read the new reply, nor is its end that of the new one.
+    assert!(body().next().await.unwrap().is_err());
+    let taken = end(Delivery::Delivered);
+    bench
+        .queue
+        .delivered(old.origin(), taken.clone())
+        .await
+        .unwrap();
+    let callback = bench
+        .queue
+        .job(id)
+        .await
+        .unwrap()
+        .unwrap()
+        .callback
+        .unwrap();
+    assert_eq!(
+        (callback.delivery, callback.attempts),
+        (Some(Delivery::Pending), 0)
+    );
+    assert_eq!(bench.queue.depths().callbacks, 1);
+    let (letters, _) = bench.queue.letters(10).await.unwrap();
+    let new = &letters[0];
+    let body = bench.queue.letter_body(new.origin(), new.bytes);
+    assert_eq!((letters.len(), whole(body).await), (1, b"well".to_vec()));
+    bench.queue.delivered(new.origin(), taken).await.unwrap();
+    assert_eq!(bench.queue.depths().callbacks, 0);
+}
+
+#[tokio::test]
+async fn what_was_kept_of_dead_calls_is_counted_out_with_them() {
+    let bench = Bench::new();
+    let counts = || {
+        let kept = &bench.queue.shared.counters.kept_bytes;
+        let kept = kept.load(std::sync::atomic::Ordering::Relaxed);
+        (bench.queue.depths().callbacks, kept)
+    };
+    let (first, _) = dead_with_letter(&bench, b"broken").await;
+    assert_eq!(counts(), (1, 6));
+    assert_eq!(bench.queue.purge(Which::One(first)).await.unwrap(), 1);
+    assert_eq!(counts(), (0, 0));
+    dead_with_letter(&bench, b"worse").await;
+    assert_eq!(counts(), (1, 5));
+    assert_eq!(bench.queue.replay(Which::All(None)).await.unwrap(), 1);
+    assert_eq!(counts(), (0, 0));
 }
 
 #[tokio::test]

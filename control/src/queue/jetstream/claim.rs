@@ -45,6 +45,8 @@ pub(in crate::queue) struct Claim {
     pub(in crate::queue) cut: oneshot::Receiver<()>,
     /// Its record, since it runs.
     entry: Option<Entry>,
+    /// How it stood before.
+    before: (State, Option<Millis>),
     /// Parts of the reply but the last.
     reply: Vec<u8>,
     settled: bool,
@@ -124,6 +126,7 @@ impl Claim {
             acker,
             cut: cuts,
             entry: None,
+            before: (State::Queued, None),
             reply: Vec::new(),
             settled: false,
             pulse,
@@ -172,6 +175,7 @@ impl Claim {
                 return Ok(None);
             }
             let attempts = record.job.attempts;
+            self.before = (record.job.state, record.job.started_at);
             record.job.state = State::Running;
             record.job.started_at = Some(now);
             record.message = self.call.number;
@@ -196,6 +200,21 @@ impl Claim {
     /// Keeps a part of the reply.
     pub(in crate::queue) fn keep(&mut self, bytes: &[u8]) {
         self.reply.extend_from_slice(bytes);
+    }
+
+    /// Has its record say again what it said before, and lets the call go to any worker.
+    pub(in crate::queue) async fn give_back(mut self) {
+        if let Some(Entry {
+            mut record,
+            revision,
+        }) = self.entry.take()
+        {
+            (record.job.state, record.job.started_at) = self.before;
+            // Unwritten, or changed by another, it is as after a crash of this worker.
+            if let Err(error) = self.shared.write(&record, revision, None).await {
+                tracing::debug!(%error, "that a call does not run is not written");
+            }
+        }
     }
 
     /// Writes how the attempt ended, and lets the call go.
@@ -289,7 +308,7 @@ impl Claim {
         }
         if let Some(url) = &call.call.callback {
             let attempts = record.job.attempts.saturating_add(1);
-            let letter = letter(&call.call, url, ended, kept.map(|(kept, _)| kept), attempts);
+            let letter = letter(call, url, ended, kept.map(|(kept, _)| kept), attempts);
             let body = kept.map(|(_, body)| body.clone()).unwrap_or_default();
             let mut headers = message::letter(&letter);
             headers.insert(NATS_MESSAGE_ID, format!("{mark}.letter"));
@@ -355,7 +374,7 @@ impl Claim {
             job.reply = kept.map(|kept| StoredReply {
                 status: kept.status,
                 // What a result shows of its fields.
-                headers: kind_of(&kept.headers),
+                headers: headers::lines(&headers::of_body(&headers::map(&kept.headers))),
                 bytes: kept.bytes,
                 cut: kept.cut,
             });
@@ -407,17 +426,12 @@ async fn pulse(shared: Arc<Shared>, id: JobId, acker: Arc<Acker>) {
     }
 }
 
-fn letter(
-    call: &crate::queue::job::Call,
-    url: &str,
-    ended: &Ended,
-    kept: Option<&Kept>,
-    attempts: u32,
-) -> Letter {
+fn letter(of: &Call, url: &str, ended: &Ended, kept: Option<&Kept>, attempts: u32) -> Letter {
+    let call = &of.call;
     let waited = call.queued_at.until(ended.started_at);
     let took = (waited + ended.took).as_micros();
     Letter {
-        seq: 0,
+        seq: i64::try_from(of.number).unwrap_or_default(),
         id: call.id,
         call_id: call.call_id.clone(),
         name: call.name.clone(),
@@ -431,16 +445,6 @@ fn letter(
         bytes: kept.map_or(0, |kept| kept.bytes),
         cut: kept.is_some_and(|kept| kept.cut),
     }
-}
-
-/// The field that says what a body is.
-fn kind_of(lines: &[u8]) -> Vec<u8> {
-    let mut fields = http::HeaderMap::new();
-    let kind = headers::map(lines).remove(http::header::CONTENT_TYPE);
-    if let Some(kind) = kind {
-        fields.insert(http::header::CONTENT_TYPE, kind);
-    }
-    headers::lines(&fields)
 }
 
 /// Left for the headers of a kept reply's message.

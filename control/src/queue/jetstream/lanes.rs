@@ -33,6 +33,8 @@ pub(super) struct Lanes {
     limit: usize,
     claims: mpsc::Sender<Claim>,
     stopping: Arc<AtomicBool>,
+    /// Whether no call can be made at present.
+    away: Arc<AtomicBool>,
     /// Lanes that have calls and are not open: they are opened by whoever hears of them.
     wanted: mpsc::Sender<String>,
 }
@@ -57,11 +59,12 @@ struct Share {
 pub(super) struct Place(Arc<Lane>);
 
 impl JetStream {
-    /// Serves calls until `stopping` is set.
+    /// Serves calls until `stopping` is set, and fetches none while `away` is.
     pub(in crate::queue) fn serve(
         &self,
         rules: &Rules,
         stopping: &Arc<AtomicBool>,
+        away: &Arc<AtomicBool>,
     ) -> mpsc::Receiver<Claim> {
         let (claims, served) = mpsc::channel(1);
         let (wanted, wants) = mpsc::channel(LANES_MAX);
@@ -71,6 +74,7 @@ impl JetStream {
             limit: rules.function_concurrency,
             claims,
             stopping: Arc::clone(stopping),
+            away: Arc::clone(away),
             wanted,
         });
         // Once per process: there is one worker.
@@ -163,6 +167,10 @@ impl Lanes {
         let consumer = consumer(shared, &lane.token).await?;
         let mut any = false;
         while !self.is_stopping() {
+            if self.away.load(Ordering::Relaxed) {
+                time::sleep(LOOK).await;
+                continue;
+            }
             let Some(room) = lane.room(self).await else {
                 break;
             };

@@ -73,6 +73,7 @@ pub(super) fn letter(letter: &Letter) -> HeaderMap {
     put(&mut headers, ATTEMPTS, &letter.attempts.to_string());
     put(&mut headers, SINCE, &letter.since.0.to_string());
     put(&mut headers, TOOK, &letter.took_micros.to_string());
+    put(&mut headers, MESSAGE, &letter.seq.to_string());
     put(&mut headers, FIELDS, &STANDARD.encode(&letter.headers));
     if let Some(status) = letter.status {
         put(&mut headers, STATUS, &status.to_string());
@@ -90,7 +91,7 @@ pub(super) fn letter(letter: &Letter) -> HeaderMap {
 pub(super) fn read_letter(headers: &HeaderMap, tried: u32, bytes: u64) -> Result<Letter, String> {
     let read = Read(headers);
     Ok(Letter {
-        seq: 0,
+        seq: read.number(MESSAGE).unwrap_or(0),
         id: JobId::parse(read.must(JOB_ID)?).ok_or_else(|| format!("{JOB_ID} is no job id"))?,
         call_id: read.or_empty(CALL_ID).to_owned(),
         name: read.must(NAME)?.to_owned(),
@@ -204,6 +205,8 @@ const ATTEMPTS: &str = "Ringway-Attempts";
 const SINCE: &str = "Ringway-Since";
 const TOOK: &str = "Ringway-Took-Micros";
 const CUT: &str = "Ringway-Truncated";
+/// Number of the call's message.
+const MESSAGE: &str = "Ringway-Message";
 
 #[cfg(test)]
 mod tests {
@@ -244,7 +247,7 @@ mod tests {
     #[test]
     fn letters_come_back() {
         let one = Letter {
-            seq: 0,
+            seq: 17,
             id: JobId::from_bytes([7; 16]),
             call_id: "call".into(),
             name: "cat".into(),

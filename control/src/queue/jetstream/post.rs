@@ -123,6 +123,10 @@ async fn write(shared: &Shared, letter: &Letter, end: &DeliveryEnd) -> Result<()
         let Some(mut entry) = shared.entry(letter.id).await? else {
             return Ok(());
         };
+        // A call that was replayed is another message; letters of older versions name none.
+        if letter.seq != 0 && entry.record.message != letter.seq.unsigned_abs() {
+            return Ok(());
+        }
         let is_over = entry.record.is_over();
         let Some(callback) = &mut entry.record.job.callback else {
             return Ok(());

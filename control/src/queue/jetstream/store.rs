@@ -19,7 +19,7 @@ use super::ledger::{Change, Record};
 use super::message;
 use super::names::{Names, lane_of, token};
 use super::options::{Heard, NatsOptions, REQUEST_TIMEOUT};
-use super::streams::{Streams, Unpublished, failed, last};
+use super::streams::{HEADER_BYTES_MAX, Streams, Unpublished, failed, last};
 use crate::name::Namespace;
 use crate::publish::Board;
 use crate::queue::front::{Asking, Cancelled, Depths, Filter, Page, Pieces, Queue, Which};
@@ -173,6 +173,10 @@ impl Shared {
         let asked = self.board.queueing(&call.function);
         let mut headers = message::call(&call, asked.as_ref());
         headers.insert(NATS_MESSAGE_ID, call.id.to_string());
+        // A dead letter must fit too.
+        if message::wire_bytes(&headers) + SLACK > HEADER_BYTES_MAX {
+            return Err(QueueError::HeadTooLong(HEADER_BYTES_MAX));
+        }
         let limit = self.body_bytes_max(&headers);
         let mut bytes = BytesMut::new();
         while let Some(piece) = body.next().await {

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::time;
 
+use super::message::wire_bytes;
 use super::names::Names;
 use super::options::{Heard, REQUEST_TIMEOUT};
 use crate::queue::QueueError;
@@ -80,6 +81,9 @@ impl Streams {
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<u64, Unpublished> {
+        if wire_bytes(&headers) > HEADER_BYTES_MAX {
+            return Err(Unpublished::TooLarge);
+        }
         let sent = async {
             let sent = self.context.publish_with_headers(subject, headers, body);
             sent.await?.await
@@ -244,4 +248,6 @@ const CALLBACKS: &str = "callbacks";
 /// A message that is published again in this time, because its acknowledgement was lost, counts
 /// once.
 const DUPLICATES: Duration = Duration::from_secs(120);
+/// What nats-server takes of the headers of a message in a stream.
+pub(super) const HEADER_BYTES_MAX: usize = 64 * 1024 - 1;
 const RESULT_BYTES_MAX: i64 = 512 * 1024 * 1024;

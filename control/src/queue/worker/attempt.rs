@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
-use http::header::{CONTENT_LENGTH, HOST, HeaderName, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Method, Request, Uri};
-use http_body_util::{BodyExt, Empty, StreamBody};
-use hyper::body::Frame;
+use http::HeaderMap;
+use http::header::RETRY_AFTER;
+use tokio::sync::oneshot;
 use tokio::time;
 
-use super::line::Outgoing;
+use super::line::Unanswered;
 use super::reply::{Keep, read};
+use super::request::request;
 use super::run::Worker;
 use crate::publish::UNKNOWN;
 use crate::queue::QueueError;
@@ -45,12 +44,11 @@ impl Worker {
         let policy = self.policy(&claim);
         let (known, limit) = (self.is_known(&claim), self.limit_of(&claim));
         let (started_at, began) = (Millis::now(), Instant::now());
-        // Cannot end before the claim does, so its cutter cannot be gone but by a cancellation.
-        let (_, never) = tokio::sync::oneshot::channel();
+        let (_, never) = oneshot::channel();
         let cut = std::mem::replace(claim.cut(), never);
         let longest = self.rules.timeout;
         let came = tokio::select! {
-            _ = cut => {
+            () = cancelled(cut) => {
                 tracing::info!(
                     job_id = %work.call.id, call_id = work.call.call_id,
                     function = work.call.function, "a running call was cancelled"
@@ -58,11 +56,19 @@ impl Worker {
                 return;
             }
             came = time::timeout(longest, self.exchange(&mut claim, &work, body, &policy)) => {
-                came.unwrap_or_else(|_| failed(
+                came.unwrap_or_else(|_| Ok(failed(
                     format!("it took longer than {} s", longest.as_secs_f64()),
                     &work,
                     &policy,
-                ))
+                )))
+            }
+        };
+        let came = match came {
+            Ok(came) => came,
+            // The function was not called: this was no attempt.
+            Err(away) => {
+                self.miss_gateway(&away);
+                return claim.give_back().await;
             }
         };
         // A gateway that ends answers for no function: this was no attempt, and the call is
@@ -83,25 +89,27 @@ impl Worker {
         }
     }
 
+    /// Makes the call; the error says why the gateway could not be connected to.
     async fn exchange(
         &self,
         claim: &mut Claim,
         work: &Work,
         body: Pieces,
         policy: &RetryPolicy,
-    ) -> Came {
+    ) -> Result<Came, String> {
         let request = match request(work, body, self.gateway.authority()) {
             Ok(request) => request,
             Err(error) => {
-                return Came {
+                return Ok(Came {
                     verdict: Verdict::Dead,
                     ..failed(error, work, policy)
-                };
+                });
             }
         };
         let (response, line) = match self.gateway.send(request).await {
             Ok(came) => came,
-            Err(error) => return failed(error, work, policy),
+            Err(Unanswered::Away(error)) => return Err(error),
+            Err(Unanswered::Failed(error)) => return Ok(failed(error, work, policy)),
         };
         let (head, body) = response.into_parts();
         let replied = replied(head.status.as_u16(), &head.headers);
@@ -114,7 +122,7 @@ impl Worker {
         };
         let read = match read(body, keep, claim).await {
             Ok(read) => read,
-            Err(error) => return failed(error, work, policy),
+            Err(error) => return Ok(failed(error, work, policy)),
         };
         if read.whole {
             self.gateway.done(line).await;
@@ -124,14 +132,14 @@ impl Worker {
             kept.status = replied.status;
             kept.headers = headers::lines(&head.headers);
         }
-        Came {
+        Ok(Came {
             verdict,
             status: Some(replied.status),
             error: None,
             kept,
             crowded: replied.status == 429,
             internal: replied.internal,
-        }
+        })
     }
 
     /// Counts an attempt, and writes it to the log.
@@ -159,6 +167,14 @@ impl Worker {
                 "a call failed for the last time and is kept with the dead letters"
             ),
         }
+    }
+}
+
+/// Resolves when somebody says that the call is cancelled; that nobody can say so any more is no
+/// cancellation.
+async fn cancelled(cut: oneshot::Receiver<()>) {
+    if cut.await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 
@@ -199,34 +215,20 @@ fn replied(status: u16, headers: &HeaderMap) -> Replied {
     }
 }
 
-/// The call as a request to the gateway.
-fn request(work: &Work, body: Pieces, host: &str) -> Result<Request<Outgoing>, String> {
-    let target = format!("/function/{}{}", work.call.function, work.call.target);
-    let uri = Uri::try_from(&target).map_err(|error| format!("{target:?}: {error}"))?;
-    let mut request = Request::new(outgoing(work.body_bytes, body));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = uri;
-    let mut fields = headers::map(&work.call.headers);
-    let mut put = |name: HeaderName, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            fields.insert(name, value);
-        }
-    };
-    put(HOST, host);
-    put(CONTENT_LENGTH, &work.body_bytes.to_string());
-    put(HeaderName::from_static("x-call-id"), &work.call.call_id);
-    let job = work.call.id.to_string();
-    put(HeaderName::from_static("x-job-id"), &job);
-    *request.headers_mut() = fields;
-    Ok(request)
-}
-
-/// A body of known length.
-pub(in crate::queue) fn outgoing(bytes: u64, body: Pieces) -> Outgoing {
-    if bytes == 0 {
-        return Empty::new().map_err(|never| match never {}).boxed_unsync();
-    }
-    StreamBody::new(body.map(|piece| piece.map(Frame::data))).boxed_unsync()
-}
-
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_word_cancels_a_call() {
+        let (cut, cuts) = oneshot::channel();
+        cut.send(()).unwrap();
+        cancelled(cuts).await;
+        let (cut, cuts) = oneshot::channel();
+        drop(cut);
+        let silence = time::timeout(Duration::from_millis(20), cancelled(cuts)).await;
+        assert!(silence.is_err(), "nobody said a word");
+    }
+}

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +13,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
+use ringway_proxy::limits::RESPONSE_HEADERS_MAX;
 use ringway_proxy::{OwnPort, OwnPorts};
 use socket2::SockRef;
 use tokio::net::{TcpSocket, TcpStream};
@@ -27,6 +30,17 @@ pub(in crate::queue) struct GatewayClient {
     own: OwnPorts,
     /// Newest last.
     idle: Mutex<Vec<Line>>,
+    /// Whether it takes no connections, as last tried.
+    pub(super) away: Arc<AtomicBool>,
+}
+
+/// Why there is no reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Unanswered {
+    /// No connection was made, so that nothing was sent.
+    Away(String),
+    /// The request may have been seen.
+    Failed(String),
 }
 
 /// One connection. Dropped, it is cut: with a reset, because an orderly end would only say that
@@ -39,11 +53,12 @@ pub(super) struct Line {
 }
 
 impl GatewayClient {
-    pub(in crate::queue) const fn new(authority: String, own: OwnPorts) -> Self {
+    pub(in crate::queue) fn new(authority: String, own: OwnPorts) -> Self {
         Self {
             authority,
             own,
-            idle: Mutex::new(Vec::new()),
+            idle: Mutex::default(),
+            away: Arc::default(),
         }
     }
 
@@ -56,20 +71,21 @@ impl GatewayClient {
     pub(super) async fn send(
         &self,
         mut request: Request<Outgoing>,
-    ) -> Result<(Response<Incoming>, Line), String> {
+    ) -> Result<(Response<Incoming>, Line), Unanswered> {
         loop {
             let idle = self.idle.lock().pop();
             let is_fresh = idle.is_none();
             let mut line = match idle {
                 Some(line) => line,
-                None => self.dial().await?,
+                None => self.dial().await.map_err(Unanswered::Away)?,
             };
             match line.sender.try_send_request(request).await {
                 Ok(response) => return Ok((response, line)),
-                // An idle connection that was closed meanwhile: nothing of this was sent.
+                // A connection that was closed meanwhile gives back what it did not begin to send.
                 Err(mut failed) => match failed.take_message() {
                     Some(unsent) if !is_fresh => request = unsent,
-                    _ => return Err(describe(failed.error())),
+                    Some(_) => return Err(Unanswered::Away(describe(failed.error()))),
+                    None => return Err(Unanswered::Failed(describe(failed.error()))),
                 },
             }
         }
@@ -86,6 +102,17 @@ impl GatewayClient {
         }
     }
 
+    /// Whether it takes a connection, which is kept for a call.
+    pub(super) async fn greet(&self) -> bool {
+        match self.dial().await {
+            Ok(line) => {
+                self.done(line).await;
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
     async fn dial(&self) -> Result<Line, String> {
         let dialled = time::timeout(DIAL_TIMEOUT, self.connect()).await;
         let (stream, own) = dialled
@@ -94,7 +121,10 @@ impl GatewayClient {
         // Without these a call is slower, or its end is heard of later.
         let _ = stream.set_nodelay(true);
         let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
-        let shaken = http1::handshake(TokioIo::new(stream)).await;
+        let shaken = http1::Builder::new()
+            .max_headers(FIELDS_MAX)
+            .handshake(TokioIo::new(stream))
+            .await;
         let (sender, connection) = shaken.map_err(|error| describe(&error))?;
         let connection = tokio::spawn(async move {
             // How it ends is heard of by whoever waits for a reply.
@@ -143,5 +173,7 @@ pub(in crate::queue) fn describe(error: &dyn std::error::Error) -> String {
 
 const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 const READY_WAIT: Duration = Duration::from_secs(1);
+/// What the gateway passes on of a function's reply, and what it adds.
+const FIELDS_MAX: usize = RESPONSE_HEADERS_MAX + 32;
 /// Idle connections kept; more are dialled again.
 const IDLE_MAX: usize = 256;

@@ -68,10 +68,15 @@ impl Worker {
         match self.queue.clone() {
             Backend::Embedded(queue) => self.serve(&queue).await,
             Backend::JetStream(queue) => {
-                let mut claims = queue.serve(&self.rules, &self.stopping);
+                let away = &self.gateway.away;
+                let mut claims = queue.serve(&self.rules, &self.stopping, away);
                 while !self.is_stopping() {
                     // Looks up now and then, to hear of the end.
                     if let Ok(Some(claim)) = time::timeout(LOOK, claims.recv()).await {
+                        if self.misses_gateway() {
+                            // Another worker may reach one.
+                            continue;
+                        }
                         self.turn().await;
                         tokio::spawn(Arc::clone(&self).attempt(Claim::JetStream(Box::new(claim))));
                     }
@@ -83,9 +88,15 @@ impl Worker {
     async fn serve(self: &Arc<Self>, queue: &Embedded) {
         while !self.is_stopping() {
             let most = self.rules.concurrency;
-            while let Some(claim) = queue.claim(most, |function| self.limit(function)) {
+            while !self.misses_gateway()
+                && let Some(claim) = queue.claim(most, |function| self.limit(function))
+            {
                 self.turn().await;
                 tokio::spawn(Arc::clone(self).attempt(Claim::Embedded(claim)));
+            }
+            if self.misses_gateway() {
+                time::sleep(LOOK).await;
+                continue;
             }
             if !queue.refill().await {
                 queue.woken().await;
@@ -141,5 +152,5 @@ impl Worker {
     }
 }
 
-/// How often it is looked whether the end has come.
+/// How often it is looked whether the end has come, or the gateway is back.
 const LOOK: Duration = Duration::from_millis(200);
