@@ -9,6 +9,9 @@ pub(super) struct Letter {
     pub(super) seq: i64,
     pub(super) id: JobId,
     pub(super) call_id: String,
+    /// `name.namespace`.
+    pub(super) function: String,
+    /// The name as in the client's path.
     pub(super) name: String,
     pub(super) url: String,
     /// Deliveries tried.
@@ -45,6 +48,16 @@ impl Letter {
             took_micros: self.took_micros,
         }
     }
+}
+
+/// Replies that may be delivered now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) letters: Vec<Letter>,
+    /// Where the next look goes on; `None` when all that are due were looked at.
+    pub(super) from: Option<(Millis, i64)>,
+    /// When the next one is due that is not due yet.
+    pub(super) next: Option<Millis>,
 }
 
 /// How a delivery ended, or when it is tried again.

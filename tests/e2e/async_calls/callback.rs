@@ -111,6 +111,33 @@ fn a_receiver_that_fails_is_asked_again_and_one_that_refuses_is_not() {
     );
 }
 
+/// A receiver that never answers, and one that does.
+pub(crate) fn a_slow_receiver_holds_up_nobody(stage: &Stage) {
+    let (slow, quick) = (Receiver::new(), Receiver::new());
+    slow.answers_late(Answer::status(200), Duration::from_secs(600));
+    let slow = slow.url("/");
+    let ids: Vec<String> = (0..100)
+        .map(|_| stage.enqueue("/async-function/one", &[("X-Callback-Url", &slow)], b"x"))
+        .collect();
+    for id in &ids {
+        stage.await_state(id, "done");
+    }
+    for function in ["one", "two"] {
+        let (target, url) = (format!("/async-function/{function}"), quick.url("/"));
+        let id = stage.enqueue(&target, &[("X-Callback-Url", &url)], b"x");
+        stage.await_callback(&id, "delivered");
+    }
+    assert_eq!(quick.server.seen().len(), 2);
+}
+
+#[test]
+fn a_receiver_that_never_answers_holds_up_nobody() {
+    let stage = Stage::new();
+    let readiness = ringway_tests::provider::Readiness::AtOnce;
+    stage.provider.add("two", readiness);
+    a_slow_receiver_holds_up_nobody(&stage);
+}
+
 #[test]
 fn the_patience_ends() {
     let settings = [

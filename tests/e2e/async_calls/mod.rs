@@ -1,7 +1,7 @@
 //! Asynchronous calls: `/async-function/…` and what becomes of them.
 
 mod absent;
-mod callback;
+pub(crate) mod callback;
 mod cancel;
 mod crash;
 pub(crate) mod dead;

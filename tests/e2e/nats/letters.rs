@@ -6,6 +6,7 @@ use ringway_tests::eventually;
 use ringway_tests::server::{Answer, Vice};
 use serde_json::Value;
 
+use crate::async_calls::callback::a_slow_receiver_holds_up_nobody;
 use crate::async_calls::dead::replays_during_a_delivery;
 use crate::async_calls::stage::{QUICK, Receiver, Stage};
 
@@ -160,6 +161,15 @@ fn a_receiver_that_is_down_gets_it_later_even_after_a_crash() {
     assert!(receiver.first().body.starts_with(b"POST /function/one"));
     stage.await_callback(&id, "delivered");
     assert_eq!(stage.calls().len(), 1, "the function is not called again");
+}
+
+#[test]
+fn a_receiver_that_never_answers_holds_up_nobody() {
+    let settings = [("RINGWAY_CALLBACK_ALLOW", "127.0.0.1/32")];
+    let stage = Stage::on_nats(&settings, &[]);
+    let readiness = ringway_tests::provider::Readiness::AtOnce;
+    stage.provider.add("two", readiness);
+    a_slow_receiver_holds_up_nobody(&stage);
 }
 
 #[test]

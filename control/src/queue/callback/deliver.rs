@@ -169,6 +169,7 @@ mod tests {
             seq: 1,
             id: JobId::from_bytes([7; 16]),
             call_id: "call".into(),
+            function: "cat.ns".into(),
             name: "cat".into(),
             url: "http://u:p@a/x".into(),
             tried: 0,

@@ -10,10 +10,12 @@ mod postman;
 mod pump;
 mod resolve;
 mod tls;
+mod turns;
 mod url;
 
 pub use guard::Guard;
 pub(super) use postman::Postman;
 pub(super) use pump::Pump;
 pub use resolve::Resolver;
+pub(super) use turns::Turns;
 pub use url::CallbackUrl;

@@ -1,15 +1,14 @@
 //! Deliveries of the embedded queue, as they are due.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
 use tokio::time;
 
 use super::postman::Postman;
+use super::turns::Turns;
 use crate::queue::embedded::Embedded;
 use crate::queue::letter::Letter;
 
@@ -25,12 +24,12 @@ impl Pump {
     /// start.
     pub(in crate::queue) async fn run(self) {
         let pump = Arc::new(self);
-        let turns = Arc::new(Semaphore::new(AT_ONCE));
         // Those under way: the queue names them as due until it is written how they went.
-        let under_way: Arc<Mutex<HashSet<i64>>> = Arc::default();
+        let turns: Arc<Mutex<Turns>> = Arc::default();
+        let mut from = None;
         while !pump.stopping.load(Ordering::Relaxed) {
-            let most = under_way.lock().len() + AT_ONCE;
-            let (letters, next) = match pump.queue.letters(most).await {
+            let free = turns.lock().clone();
+            let found = match pump.queue.letters(free, from).await {
                 Ok(found) => found,
                 Err(error) => {
                     tracing::error!(%error, "replies to be delivered cannot be read");
@@ -38,24 +37,24 @@ impl Pump {
                     continue;
                 }
             };
-            for letter in letters {
-                if !under_way.lock().insert(letter.seq) {
-                    continue;
+            for letter in found.letters {
+                let (pump, turns) = (Arc::clone(&pump), Arc::clone(&turns));
+                // Places only come back meanwhile.
+                if turns.lock().take(letter.seq, &letter.url, &letter.function) {
+                    tokio::spawn(async move {
+                        pump.one(&letter).await;
+                        turns.lock().leave(&letter);
+                        // Its call may have been replayed, and have another reply by now.
+                        pump.queue.letter_may_come();
+                    });
                 }
-                // Closed never.
-                let Ok(turn) = Arc::clone(&turns).acquire_owned().await else {
-                    return;
-                };
-                let (pump, under_way) = (Arc::clone(&pump), Arc::clone(&under_way));
-                tokio::spawn(async move {
-                    pump.one(&letter).await;
-                    under_way.lock().remove(&letter.seq);
-                    drop(turn);
-                    // Its call may have been replayed, and have another reply by now.
-                    pump.queue.letter_may_come();
-                });
             }
-            pump.queue.letter_came(next).await;
+            from = found.from;
+            if from.is_some() && !turns.lock().is_full() {
+                time::sleep(STEP).await;
+            } else {
+                pump.queue.letter_came(found.next).await;
+            }
         }
     }
 
@@ -69,6 +68,6 @@ impl Pump {
     }
 }
 
-/// Deliveries at once.
-const AT_ONCE: usize = 64;
 const PAUSE: Duration = Duration::from_millis(500);
+/// From one look behind a crowd to the next.
+const STEP: Duration = Duration::from_millis(20);

@@ -12,9 +12,10 @@ use super::schema::{PARTS_MAX, Whose};
 use super::store::{Active, Embedded, less, more, pieces};
 use crate::queue::QueueError;
 use crate::queue::attempt::{Ended, Kept, Verdict, Work};
+use crate::queue::callback::Turns;
 use crate::queue::front::Pieces;
 use crate::queue::job::{Delivery, Millis, State};
-use crate::queue::letter::{DeliveryEnd, Letter, Origin};
+use crate::queue::letter::{DeliveryEnd, Found, Origin};
 
 /// A call that is this attempt's alone; it is let go when it is settled, or when this is dropped.
 pub(in crate::queue) struct Claim {
@@ -100,15 +101,17 @@ impl Embedded {
         self.shared.schedule.lock().adapt(function, crowded, limit);
     }
 
-    /// Replies whose delivery is due, and when the next is.
+    /// Replies whose delivery is due and for which there are turns, looked for from the first one
+    /// on and behind `from`.
     pub(in crate::queue) async fn letters(
         &self,
-        most: usize,
-    ) -> Result<(Vec<Letter>, Option<Millis>), QueueError> {
+        mut turns: Turns,
+        from: Option<(Millis, i64)>,
+    ) -> Result<Found, QueueError> {
         let now = Millis::now();
         self.shared
             .readers
-            .ask(move |at| questions::letters(at, now, most))
+            .ask(move |at| questions::letters(at, now, &mut turns, from))
             .await
     }
 

@@ -6,9 +6,10 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params, params, params_
 use super::records::{STANDS, signed};
 use super::schema::{Whose, place};
 use crate::queue::attempt::Work;
+use crate::queue::callback::Turns;
 use crate::queue::front::{Filter, Page, Place};
 use crate::queue::job::{Call, CallbackStanding, Delivery, Job, JobId, Millis, State, StoredReply};
-use crate::queue::letter::{Letter, Origin};
+use crate::queue::letter::{Found, Letter, Origin};
 
 /// Where the counters stand when the queue is opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -210,44 +211,20 @@ pub(super) fn oldest(at: &Connection) -> rusqlite::Result<Option<Millis>> {
     Ok(both.into_iter().flatten().min())
 }
 
-/// Replies whose delivery is due, at most `most`; with the time of the next one after them.
+/// Replies whose delivery is due and that have a turn. Of a crowd that has none only some are
+/// looked at each time: the first ones, and those behind `from`.
 pub(super) fn letters(
     at: &Connection,
     now: Millis,
-    most: usize,
-) -> rusqlite::Result<(Vec<Letter>, Option<Millis>)> {
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let mut statement = at.prepare_cached(
-        "SELECT seq, id, call_id, name, callback, callback_attempts, due, attempts, status,
-           queued_at, started_at, took_micros, reply_headers, coalesce(reply_bytes, 0),
-           reply_cut FROM calls
-         WHERE callback_state = 1 AND callback_due <= :now ORDER BY callback_due LIMIT :most",
-    )?;
-    let letters = statement.query_map(named_params! {":now": now.0, ":most": most}, |row| {
-        let queued: i64 = row.get(9)?;
-        let started: i64 = row.get(10)?;
-        let took: i64 = row.get(11)?;
-        Ok(Letter {
-            seq: row.get(0)?,
-            id: id(row.get(1)?),
-            call_id: row.get(2)?,
-            name: row.get(3)?,
-            url: row.get(4)?,
-            tried: row.get(5)?,
-            since: Millis(row.get(6)?),
-            attempts: row.get(7)?,
-            status: row.get(8)?,
-            took_micros: unsigned(
-                (started - queued)
-                    .saturating_mul(1_000)
-                    .saturating_add(took),
-            ),
-            headers: row.get::<_, Option<_>>(12)?.unwrap_or_default(),
-            bytes: unsigned(row.get(13)?),
-            cut: row.get(14)?,
-        })
-    })?;
-    let letters = letters.collect::<Result<Vec<_>, _>>()?;
+    turns: &mut Turns,
+    from: Option<(Millis, i64)>,
+) -> rusqlite::Result<Found> {
+    let mut letters = Vec::new();
+    let mut end = look(at, now, (Millis(i64::MIN), 0), turns, &mut letters)?;
+    if let Some(first) = end {
+        let from = from.map_or(first, |from| from.max(first));
+        end = look(at, now, from, turns, &mut letters)?;
+    }
     let next = at
         .prepare_cached(
             "SELECT callback_due FROM calls WHERE callback_state = 1 AND callback_due > ?
@@ -255,7 +232,71 @@ pub(super) fn letters(
         )?
         .query_row([now.0], |row| row.get(0).map(Millis))
         .optional()?;
-    Ok((letters, next))
+    Ok(Found {
+        letters,
+        from: end,
+        next,
+    })
+}
+
+/// Looks at some of the replies that are due behind a place; where it ended, if not at the last.
+fn look(
+    at: &Connection,
+    now: Millis,
+    behind: (Millis, i64),
+    turns: &mut Turns,
+    letters: &mut Vec<Letter>,
+) -> rusqlite::Result<Option<(Millis, i64)>> {
+    let mut statement = at.prepare_cached(
+        "SELECT seq, id, call_id, name, callback, callback_attempts, due, attempts, status,
+           queued_at, started_at, took_micros, reply_headers, coalesce(reply_bytes, 0),
+           reply_cut, function, callback_due FROM calls
+         WHERE callback_state = 1 AND callback_due <= ? AND (callback_due, seq) > (?, ?)
+         ORDER BY callback_due, seq",
+    )?;
+    let mut rows = statement.query(params![now.0, behind.0.0, behind.1])?;
+    let mut last = None;
+    for _ in 0..LOOKED_AT {
+        if turns.is_full() {
+            return Ok(last.or(Some(behind)));
+        }
+        let Some(row) = rows.next()? else {
+            return Ok(None);
+        };
+        let seq = row.get(0)?;
+        last = Some((Millis(row.get(16)?), seq));
+        let text = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_str()?);
+        if turns.take(seq, text(4)?, text(15)?) {
+            letters.push(letter(row)?);
+        }
+    }
+    Ok(last)
+}
+
+fn letter(row: &Row<'_>) -> rusqlite::Result<Letter> {
+    let queued: i64 = row.get(9)?;
+    let started: i64 = row.get(10)?;
+    let took: i64 = row.get(11)?;
+    Ok(Letter {
+        seq: row.get(0)?,
+        id: id(row.get(1)?),
+        call_id: row.get(2)?,
+        function: row.get(15)?,
+        name: row.get(3)?,
+        url: row.get(4)?,
+        tried: row.get(5)?,
+        since: Millis(row.get(6)?),
+        attempts: row.get(7)?,
+        status: row.get(8)?,
+        took_micros: unsigned(
+            (started - queued)
+                .saturating_mul(1_000)
+                .saturating_add(took),
+        ),
+        headers: row.get::<_, Option<_>>(12)?.unwrap_or_default(),
+        bytes: unsigned(row.get(13)?),
+        cut: row.get(14)?,
+    })
 }
 
 fn standing(row: &Row<'_>) -> rusqlite::Result<(i64, Job)> {
@@ -313,6 +354,9 @@ fn id(bytes: [u8; 16]) -> JobId {
 fn unsigned(number: i64) -> u64 {
     number.max(0).unsigned_abs()
 }
+
+/// Replies looked at in one go, twice: what a crowd without turns costs each time.
+const LOOKED_AT: usize = 1_000;
 
 const COLUMNS: &str = "seq, id, state, function, due, queued_at, attempts, status, error, \
      started_at, call_id, store, callback, callback_state, callback_due, callback_attempts, \

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use super::Embedded;
 use super::schema::PART_BYTES;
 use crate::queue::attempt::{Ended, Kept, Verdict};
+use crate::queue::callback::Turns;
 use crate::queue::front::{Cancelled, Filter, Pieces, Queue, Which};
 use crate::queue::job::{Call, Delivery, JobId, Millis, State};
 use crate::queue::letter::{DeliveryEnd, Letter};
@@ -65,6 +66,11 @@ impl Bench {
             self.queue.refill().await;
         }
         None
+    }
+
+    async fn letters(&self) -> (Vec<Letter>, Option<Millis>) {
+        let found = self.queue.letters(Turns::default(), None).await.unwrap();
+        (found.letters, found.next)
     }
 
     async fn run(&self, verdict: Verdict, kept: Option<(Kept, i64)>) {
@@ -299,7 +305,7 @@ async fn replies_are_kept_delivered_and_forgotten() {
     bench.run(Verdict::Done, Some((kept, 0))).await;
     let bench = bench.reopened().await;
     assert_eq!(bench.queue.depths().callbacks, 1);
-    let (letters, next) = bench.queue.letters(10).await.unwrap();
+    let (letters, next) = bench.letters().await;
     assert_eq!((letters.len(), next), (1, None));
     let letter = &letters[0];
     assert_eq!(
@@ -315,7 +321,7 @@ async fn replies_are_kept_delivered_and_forgotten() {
     let later = Millis::now().after(Duration::from_secs(60));
     let again = end(Delivery::Pending, later);
     bench.queue.delivered(letter.origin(), again).await.unwrap();
-    let (none, next) = bench.queue.letters(10).await.unwrap();
+    let (none, next) = bench.letters().await;
     assert_eq!((none.len(), next), (0, Some(later)));
     let over = end(Delivery::Delivered, later);
     bench.queue.delivered(letter.origin(), over).await.unwrap();
@@ -332,7 +338,7 @@ async fn dead_with_letter(bench: &Bench, reply: &[u8]) -> (JobId, Letter) {
     let id = asked.id;
     bench.queue.enqueue(asked, pieces(b"")).await.unwrap();
     bench.run(Verdict::Dead, Some((kept(503, reply), 0))).await;
-    let (mut letters, _) = bench.queue.letters(10).await.unwrap();
+    let (mut letters, _) = bench.letters().await;
     (id, letters.remove(0))
 }
 
@@ -364,7 +370,7 @@ async fn a_delivery_is_of_one_end_of_a_call() {
     // The old delivery fails and would be tried again: there is nothing to try.
     let again = end(Delivery::Pending);
     bench.queue.delivered(old.origin(), again).await.unwrap();
-    assert_eq!(bench.queue.letters(10).await.unwrap(), (Vec::new(), None));
+    assert_eq!(bench.letters().await, (Vec::new(), None));
     tokio::time::sleep(Duration::from_millis(2)).await;
     bench
         .run(Verdict::Done, Some((kept(200, b"well"), 0)))
@@ -390,12 +396,51 @@ async fn a_delivery_is_of_one_end_of_a_call() {
         (Some(Delivery::Pending), 0)
     );
     assert_eq!(bench.queue.depths().callbacks, 1);
-    let (letters, _) = bench.queue.letters(10).await.unwrap();
+    let (letters, _) = bench.letters().await;
     let new = &letters[0];
     let body = bench.queue.letter_body(new.origin(), new.bytes);
     assert_eq!((letters.len(), whole(body).await), (1, b"well".to_vec()));
     bench.queue.delivered(new.origin(), taken).await.unwrap();
     assert_eq!(bench.queue.depths().callbacks, 0);
+}
+
+#[tokio::test]
+async fn a_receiver_without_turns_does_not_hide_those_behind_it() {
+    let bench = Bench::new();
+    let mut put = Vec::new();
+    for n in 0..2_501 {
+        let mut asked = call(&format!("f{n}"));
+        let url = if n < 2_500 {
+            "http://slow/"
+        } else {
+            "http://quick/"
+        };
+        asked.callback = Some(url.into());
+        put.push(bench.queue.enqueue(asked, pieces(b"")));
+    }
+    futures_util::future::try_join_all(put).await.unwrap();
+    // As if all had ended, in order.
+    let end = |to: &rusqlite::Connection| {
+        let all = "UPDATE calls SET state = 3, started_at = queued_at, took_micros = 0, \
+             callback_state = 1, callback_due = (callback = 'http://quick/')";
+        to.execute(all, [])
+    };
+    bench.queue.shared.writer.write(end, |_| {}).await.unwrap();
+    let (mut turns, mut from, mut urls) = (Turns::default(), None, Vec::new());
+    for look in 0.. {
+        let found = bench.queue.letters(turns.clone(), from).await.unwrap();
+        for letter in found.letters {
+            assert!(turns.take(letter.seq, &letter.url, &letter.function));
+            urls.push(letter.url);
+        }
+        from = found.from;
+        if from.is_none() {
+            assert_eq!(look, 1);
+            break;
+        }
+    }
+    assert_eq!(urls.iter().filter(|url| *url == "http://slow/").count(), 16);
+    assert_eq!(urls.last().unwrap(), "http://quick/");
 }
 
 #[tokio::test]

@@ -434,6 +434,7 @@ fn letter(of: &Call, url: &str, ended: &Ended, kept: Option<&Kept>, attempts: u3
         seq: i64::try_from(of.number).unwrap_or_default(),
         id: call.id,
         call_id: call.call_id.clone(),
+        function: call.function.clone(),
         name: call.name.clone(),
         url: url.to_owned(),
         tried: 0,

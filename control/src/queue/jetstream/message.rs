@@ -67,6 +67,7 @@ pub(super) fn read_call(headers: &HeaderMap) -> Result<(Call, Option<Queueing>),
 pub(super) fn letter(letter: &Letter) -> HeaderMap {
     let mut headers = HeaderMap::new();
     put(&mut headers, JOB_ID, &letter.id.to_string());
+    put(&mut headers, FUNCTION, &letter.function);
     put(&mut headers, NAME, &letter.name);
     put(&mut headers, CALL_ID, &letter.call_id);
     put(&mut headers, CALLBACK, &letter.url);
@@ -94,6 +95,7 @@ pub(super) fn read_letter(headers: &HeaderMap, tried: u32, bytes: u64) -> Result
         seq: read.number(MESSAGE).unwrap_or(0),
         id: JobId::parse(read.must(JOB_ID)?).ok_or_else(|| format!("{JOB_ID} is no job id"))?,
         call_id: read.or_empty(CALL_ID).to_owned(),
+        function: read.maybe(FUNCTION).unwrap_or(read.must(NAME)?).to_owned(),
         name: read.must(NAME)?.to_owned(),
         url: read.must(CALLBACK)?.to_owned(),
         tried,
@@ -250,6 +252,7 @@ mod tests {
             seq: 17,
             id: JobId::from_bytes([7; 16]),
             call_id: "call".into(),
+            function: "cat.fn".into(),
             name: "cat".into(),
             url: "http://a/x".into(),
             tried: 2,

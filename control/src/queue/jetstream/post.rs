@@ -9,7 +9,7 @@ use async_nats::jetstream::message::Acker;
 use async_nats::jetstream::{AckKind, Message};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use parking_lot::Mutex;
 use tokio::time;
 
 use super::ledger::Change;
@@ -18,14 +18,14 @@ use super::options::unless_anew;
 use super::store::{JetStream, Shared, pieces};
 use super::streams::{ANEW, failed};
 use crate::queue::QueueError;
-use crate::queue::callback::Postman;
+use crate::queue::callback::{Postman, Turns};
 use crate::queue::job::{Delivery, Millis};
 use crate::queue::letter::{DeliveryEnd, Letter};
 
 impl JetStream {
     /// Delivers until it is told to stop.
     pub(in crate::queue) async fn deliver(self, postman: Arc<Postman>, stopping: Arc<AtomicBool>) {
-        let turns = Arc::new(Semaphore::new(AT_ONCE));
+        let turns = Arc::<Mutex<Turns>>::default();
         while !stopping.load(Ordering::Relaxed) {
             if !self.shared.is_connected() {
                 time::sleep(LOOK).await;
@@ -41,15 +41,15 @@ impl JetStream {
     async fn deliver_some(
         &self,
         postman: &Arc<Postman>,
-        turns: &Arc<Semaphore>,
+        turns: &Arc<Mutex<Turns>>,
         stopping: &AtomicBool,
     ) -> Result<(), QueueError> {
         let consumer = consumer(&self.shared).await?;
         while !stopping.load(Ordering::Relaxed) {
-            // Closed never.
-            let Ok(turn) = Arc::clone(turns).acquire_owned().await else {
-                return Ok(());
-            };
+            if turns.lock().is_full() {
+                time::sleep(SOON).await;
+                continue;
+            }
             let mut changes = self.shared.heard.changes();
             let batch = consumer.batch().max_messages(1).expires(LONG);
             let mut batch = batch.messages().await.map_err(failed)?;
@@ -61,7 +61,7 @@ impl JetStream {
                 };
                 if let Some(message) = next.transpose().map_err(failed)? {
                     let (shared, postman) = (Arc::clone(&self.shared), Arc::clone(postman));
-                    tokio::spawn(one(shared, postman, message, turn));
+                    tokio::spawn(one(shared, postman, message, Arc::clone(turns)));
                 }
                 break;
             }
@@ -74,13 +74,15 @@ async fn one(
     shared: Arc<Shared>,
     postman: Arc<Postman>,
     message: Message,
-    _turn: OwnedSemaphorePermit,
+    turns: Arc<Mutex<Turns>>,
 ) {
-    let tried = message.info().map_or(0, |info| info.delivered - 1);
+    let (number, again) = message
+        .info()
+        .map_or((0, 0), |info| (info.stream_sequence, info.delivered - 1));
     let (message, acker) = message.split();
     let (headers, body) = (message.headers.unwrap_or_default(), message.payload);
-    let tried = u32::try_from(tried).unwrap_or(u32::MAX);
-    let letter = match message::read_letter(&headers, tried, body.len() as u64) {
+    let again = u32::try_from(again).unwrap_or(u32::MAX);
+    let mut letter = match message::read_letter(&headers, again, body.len() as u64) {
         Ok(letter) => letter,
         Err(why) => {
             tracing::error!("a message is no reply: {why}");
@@ -88,6 +90,21 @@ async fn one(
             return;
         }
     };
+    // A place is the message's, as one call may have two letters.
+    let place = Letter {
+        seq: i64::try_from(number).unwrap_or_default(),
+        ..letter.clone()
+    };
+    if !turns.lock().take(place.seq, &place.url, &place.function) {
+        // The longer it has waited, the less often it is looked at: others must get through.
+        let later = CROWDED_WAIT.saturating_mul(again.saturating_add(1));
+        let later = AckKind::Nak(Some(later.min(CROWDED_WAIT_MAX)));
+        let _ = acker.ack_with(later).await;
+        return;
+    }
+    if again > 0 {
+        letter.tried = tried(&shared, &letter).await.unwrap_or(again);
+    }
     let beat = shared.options.ack_wait / 3;
     let end = {
         let delivering = postman.deliver(&letter, || pieces(Bytes::clone(&body)));
@@ -106,6 +123,15 @@ async fn one(
         tracing::warn!(%error, job_id = %letter.id, "how a delivery went is not written");
     }
     settle(&acker, &end).await;
+    turns.lock().leave(&place);
+}
+
+/// Attempts at a delivery, as its call's record has them: a message also comes again because there
+/// was no place for it.
+async fn tried(shared: &Shared, letter: &Letter) -> Option<u32> {
+    let record = shared.entry(letter.id).await.ok()??.record;
+    let is_its = letter.seq == 0 || record.message == letter.seq.unsigned_abs();
+    record.job.callback.filter(|_| is_its).map(|c| c.attempts)
 }
 
 async fn settle(acker: &Acker, end: &DeliveryEnd) {
@@ -160,8 +186,9 @@ async fn consumer(shared: &Shared) -> Result<Consumer<pull::Config>, QueueError>
     made.map_err(failed)
 }
 
-/// Deliveries at once.
-const AT_ONCE: usize = 64;
+/// A letter whose receiver or function has no place waits, longer each time.
+const CROWDED_WAIT: Duration = Duration::from_secs(1);
+const CROWDED_WAIT_MAX: Duration = Duration::from_secs(30);
 const LONG: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(200);
 const PAUSE: Duration = Duration::from_secs(1);
