@@ -10,6 +10,7 @@ mod handover;
 mod later;
 mod listen;
 mod login;
+mod pages;
 mod pulse;
 mod queue_worker;
 mod running;
@@ -33,7 +34,11 @@ pub use running::{Running, StartError};
 pub fn run(settings: Settings) -> ExitCode {
     start_log(&settings.log);
     match Running::start(settings) {
-        Ok(running) => running.wait(),
+        Ok(running) => {
+            // Without it the process is larger, and that is all.
+            let _ = pages::let_go();
+            running.wait()
+        }
         Err(error) => cli::fail(&error),
     }
 }
