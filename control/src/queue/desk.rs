@@ -20,7 +20,7 @@ use super::jetstream::{JetStream, NatsOptions};
 use super::job::Call;
 use super::limits::Limits;
 use super::tally::Tally;
-use super::worker::{GatewayClient, Rules, Worker, check};
+use super::worker::{GatewayClient, Pace, Rules, Worker, check};
 use crate::name::Namespace;
 use crate::publish::Board;
 
@@ -67,16 +67,20 @@ pub struct Desk {
     pub tally: Arc<Tally>,
     /// What a call may have.
     pub limits: Limits,
+    pace: Option<Arc<Pace>>,
     stopping: Arc<AtomicBool>,
 }
 
 impl Desk {
-    /// A desk whose queue is not open yet.
+    /// A desk whose queue is not open yet. Calls yield to others when the machine is later than
+    /// `late`: a thread with the caller's rank will watch that.
     #[must_use]
-    pub fn new(limits: &Limits) -> Self {
+    pub fn new(limits: &Limits, late: Option<Duration>) -> Self {
+        let tally = Arc::<Tally>::default();
         Self {
             queue: RwLock::new(Err("the queue is being opened".to_owned())),
-            tally: Arc::default(),
+            pace: Pace::start(late, Arc::clone(&tally)),
+            tally,
             limits: limits.clone(),
             stopping: Arc::default(),
         }
@@ -148,6 +152,7 @@ impl Desk {
             Arc::clone(&self.tally),
             Arc::clone(&engine.board),
             Arc::clone(&self.stopping),
+            self.pace.clone(),
         );
         tokio::spawn(Arc::new(worker).run());
         let postman = Arc::new(Postman {

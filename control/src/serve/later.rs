@@ -60,7 +60,7 @@ impl Later {
             gateway,
             own,
         };
-        let desk = Arc::new(Desk::new(&engine.limits));
+        let desk = Arc::new(Desk::new(&engine.limits, engine.rules.late));
         runtime.block_on(Arc::clone(&desk).open(engine.clone()));
         Ok(Self {
             desk,

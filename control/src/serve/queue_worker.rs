@@ -61,7 +61,7 @@ async fn serve(settings: WorkerSettings) -> Result<(), StartError> {
     let asynchronous = settings.asynchronous;
     // It knows no function: what their annotations ask for comes with each call.
     let board = Board::new(Publisher::new(1), settings.namespace.clone());
-    let desk = Arc::new(Desk::new(&asynchronous.limits));
+    let desk = Arc::new(Desk::new(&asynchronous.limits, asynchronous.rules.late));
     let engine = Engine {
         place: QueuePlace::Nats(settings.nats),
         limits: asynchronous.limits,

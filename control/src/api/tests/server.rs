@@ -32,7 +32,7 @@ impl Server {
         let id = namespace.function("a").unwrap();
         let own = Box::new(move || vec![(id.clone(), 7)]);
         let board = Board::new(Publisher::new(1), namespace.clone());
-        let desk = Arc::new(Desk::new(&Limits::default()));
+        let desk = Arc::new(Desk::new(&Limits::default(), None));
         let api = Arc::new(Api {
             provider: Arc::clone(&memory) as _,
             counts: Counts::new(own, None, namespace.clone()),

@@ -13,6 +13,7 @@ mod request;
 mod run;
 
 pub(super) use line::{GatewayClient, Outgoing, describe};
+pub(super) use pace::Pace;
 pub(super) use request::{check, outgoing};
 pub use run::Rules;
 pub(super) use run::Worker;

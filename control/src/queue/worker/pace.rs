@@ -16,7 +16,7 @@ use super::governor::Governor;
 use crate::queue::tally::Tally;
 
 /// When calls may begin.
-pub(super) struct Pace {
+pub(in crate::queue) struct Pace {
     gate: Mutex<Gate>,
 }
 
@@ -31,7 +31,7 @@ struct Gate {
 impl Pace {
     /// Watches the machine while calls are begun; late is what wakes up more than `late` after
     /// its time. `None`, or a system without a thread to spare: calls begin at once.
-    pub(super) fn start(late: Option<Duration>, tally: Arc<Tally>) -> Option<Arc<Self>> {
+    pub(in crate::queue) fn start(late: Option<Duration>, tally: Arc<Tally>) -> Option<Arc<Self>> {
         let late = late?;
         let pace = Arc::new(Self {
             gate: Mutex::new(Gate {

@@ -43,15 +43,15 @@ pub(in crate::queue) struct Worker {
 }
 
 impl Worker {
-    pub(in crate::queue) fn new(
+    pub(in crate::queue) const fn new(
         queue: Backend,
         gateway: GatewayClient,
         rules: Rules,
         tally: Arc<Tally>,
         board: Arc<Board>,
         stopping: Arc<AtomicBool>,
+        pace: Option<Arc<Pace>>,
     ) -> Self {
-        let pace = Pace::start(rules.late, Arc::clone(&tally));
         Self {
             queue,
             gateway,
