@@ -5,7 +5,7 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::provider::{Invalid, ProviderError};
-use crate::queue::QueueError;
+use crate::queue::{QueueError, seldom};
 use crate::wire::WireError;
 
 /// Why a call of the API failed.
@@ -61,8 +61,11 @@ impl From<QueueError> for ApiError {
     fn from(error: QueueError) -> Self {
         let external = error.to_string();
         let (status, internal) = match error {
-            QueueError::Absent(_) => (StatusCode::SERVICE_UNAVAILABLE, None),
-            QueueError::Failed(internal) => (StatusCode::SERVICE_UNAVAILABLE, Some(internal)),
+            QueueError::Absent(_) | QueueError::Full(_) => (StatusCode::SERVICE_UNAVAILABLE, None),
+            QueueError::Failed(internal) => {
+                let internal = seldom(&internal).then_some(internal);
+                (StatusCode::SERVICE_UNAVAILABLE, internal)
+            }
             QueueError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, None),
             QueueError::TargetTooLong(_) => (StatusCode::URI_TOO_LONG, None),
             QueueError::HeadTooLong(_) | QueueError::TooManyFields(_) => {
@@ -177,6 +180,9 @@ mod tests {
         let away = ApiError::from(QueueError::Absent("gone".into())).into_response();
         assert_eq!(away.status(), 503);
         assert_eq!(away.headers()[RETRY_AFTER], "5");
+        let full = ApiError::from(QueueError::Full("the disk is full".into()));
+        assert!(full.to_string().contains("the disk is full"));
+        assert_eq!(full.into_response().headers()[RETRY_AFTER], "5");
         let large = ApiError::from(QueueError::TooLarge(1)).into_response();
         assert!(!large.headers().contains_key(RETRY_AFTER));
     }

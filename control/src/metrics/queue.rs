@@ -7,7 +7,11 @@ use crate::queue::{Counts, Depths};
 pub(super) fn queue(page: &mut Page, counts: &Counts, depths: Option<&Depths>) {
     let family = "ringway_async_available";
     page.family(family, "gauge", "Whether asynchronous calls can be queued.");
-    page.sample(family, &[], u8::from(depths.is_some()));
+    page.sample(
+        family,
+        &[],
+        u8::from(depths.is_some_and(|depths| depths.is_open)),
+    );
     by_function(
         page,
         "ringway_async_submitted_total",

@@ -175,6 +175,7 @@ mod tests {
             rate_limit: Some(850.4),
         };
         let depths = Depths {
+            is_open: true,
             functions: vec![("cat.openfaas-fn".to_owned(), 9, 2)],
             dead: 7,
             callbacks: 8,

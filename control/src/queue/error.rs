@@ -6,6 +6,9 @@ pub enum QueueError {
     /// There is no queue to write to at present; the text says why.
     #[error("asynchronous calls are not available: {0}")]
     Absent(String),
+    /// There is no room for more; the text says where.
+    #[error("no more asynchronous calls are accepted at present: {0}")]
+    Full(String),
     /// The queue failed; the text is for the log.
     #[error("the queue cannot be written at present")]
     Failed(String),

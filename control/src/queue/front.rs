@@ -100,6 +100,8 @@ pub enum Cancelled {
 pub struct Depths {
     /// Each function that has calls: `name.namespace`, calls not done, calls running.
     pub functions: Vec<(String, u64, u64)>,
+    /// Whether calls are accepted, as far as is known.
+    pub is_open: bool,
     /// Dead calls kept.
     pub dead: u64,
     /// Replies to be delivered.

@@ -8,11 +8,12 @@ use futures_util::StreamExt;
 use tokio::runtime::Handle;
 
 use super::records;
+use super::room;
 use super::schema::{PART_BYTES, PARTS_MAX};
 use super::store::Shared;
-use crate::queue::QueueError;
 use crate::queue::front::Pieces;
 use crate::queue::job::Call;
+use crate::queue::{QueueError, seldom};
 
 impl Shared {
     pub(super) async fn take_in(
@@ -26,6 +27,7 @@ impl Shared {
             seq,
             parts: 0,
         };
+        self.check_room(call.headers.len() + call.target.len())?;
         let mut bytes = 0;
         let mut buffer = BytesMut::new();
         while let Some(piece) = body.next().await {
@@ -36,10 +38,23 @@ impl Shared {
             }
             buffer.extend_from_slice(&piece);
             while buffer.len() > PART_BYTES {
+                self.check_room(buffer.len())?;
                 arrival.part(buffer.split_to(PART_BYTES).freeze()).await?;
             }
         }
+        self.check_room(buffer.len())?;
         arrival.last(call, bytes, buffer.freeze()).await
+    }
+
+    /// Checks that the disk has room for so much more of calls.
+    pub(super) fn check_room(&self, bytes: usize) -> Result<(), QueueError> {
+        let checked = room::check(&self.folder, bytes as u64);
+        if let Err(error) = &checked
+            && seldom("no room")
+        {
+            tracing::error!("{error}");
+        }
+        checked
     }
 }
 

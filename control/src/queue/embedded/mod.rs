@@ -11,6 +11,7 @@ mod open;
 mod questions;
 mod reader;
 mod records;
+mod room;
 mod schedule;
 mod schema;
 mod store;

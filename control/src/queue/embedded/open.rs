@@ -47,6 +47,7 @@ impl Embedded {
             wake: Notify::new(),
             letters: Notify::new(),
             limits,
+            folder: folder.to_owned(),
             _lock: lock,
         };
         let pending: u64 = opening.pending.iter().map(|(_, n)| n).sum();

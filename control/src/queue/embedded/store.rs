@@ -1,6 +1,7 @@
 //! The embedded queue as its callers see it.
 
 use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -39,6 +40,8 @@ pub(super) struct Shared {
     /// There may be a reply to deliver.
     pub(super) letters: Notify,
     pub(super) limits: Limits,
+    /// Where the database is.
+    pub(super) folder: PathBuf,
     /// Held for this process alone.
     pub(super) _lock: File,
 }
@@ -215,6 +218,7 @@ impl Queue for Embedded {
         let none = oldest.0 == 0 || functions.is_empty();
         Depths {
             functions,
+            is_open: !self.shared.writer.is_failing() && self.shared.check_room(0).is_ok(),
             dead: counters.dead.load(Ordering::Relaxed),
             callbacks: counters.callbacks.load(Ordering::Relaxed),
             oldest_seconds: if none { 0.0 } else { age },

@@ -9,6 +9,7 @@ use tokio::time;
 
 use super::questions;
 use super::records::{self, Swept};
+use super::room;
 use super::store::{Embedded, less};
 use crate::queue::QueueError;
 use crate::queue::job::Millis;
@@ -21,12 +22,28 @@ impl Embedded {
             if let Err(error) = self.sweep_once().await {
                 tracing::debug!(%error, "the queue could not be swept");
             }
+            if room::check(&self.shared.folder, 0).is_err()
+                && let Err(error) = self.make_room().await
+            {
+                tracing::debug!(%error, "no room could be made");
+            }
             let oldest = self.shared.readers.ask(questions::oldest).await;
             if let Ok(oldest) = oldest {
                 let oldest = oldest.map_or(0, |at| at.0);
                 self.shared.counters.oldest.store(oldest, Ordering::Relaxed);
             }
         }
+    }
+
+    /// Gives the disk back what the files have and do not need: empty pages, and the log.
+    pub(super) async fn make_room(&self) -> Result<(), QueueError> {
+        let shared = &self.shared;
+        let give = |to: &Connection| give_back(to);
+        shared.writer.write(give, |()| {}).await?;
+        // Not inside a transaction, hence not the writer's.
+        let empty =
+            |at: &Connection| at.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        shared.readers.ask(empty).await
     }
 
     async fn sweep_once(&self) -> Result<(), QueueError> {
@@ -70,7 +87,15 @@ fn shrink(to: &Connection) -> rusqlite::Result<()> {
     if free < FREE_PAGES_MIN || free < number("page_count")? / 2 {
         return Ok(());
     }
-    to.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES_AT_ONCE})"))
+    give_back(to)
+}
+
+fn give_back(to: &Connection) -> rusqlite::Result<()> {
+    // A page for each step: one step alone frees only the first.
+    let mut vacuum = to.prepare(&format!("PRAGMA incremental_vacuum({PAGES_AT_ONCE})"))?;
+    let mut steps = vacuum.query([])?;
+    while steps.next()?.is_some() {}
+    Ok(())
 }
 
 const EVERY: Duration = Duration::from_secs(1);

@@ -462,6 +462,20 @@ async fn what_was_kept_of_dead_calls_is_counted_out_with_them() {
 }
 
 #[tokio::test]
+async fn a_disk_that_is_short_gets_back_what_is_not_needed() {
+    let bench = Bench::new();
+    let size = |name: &str| bench.folder.path().join(name).metadata().unwrap().len();
+    let id = bench.put("cat", &vec![1; PART_BYTES * 4]).await;
+    bench.queue.make_room().await.unwrap();
+    assert_eq!(size("calls.db-wal"), 0);
+    assert!(size("calls.db") > 1_000_000);
+    bench.queue.cancel(id).await.unwrap();
+    bench.queue.make_room().await.unwrap();
+    assert_eq!(size("calls.db-wal"), 0);
+    assert!(size("calls.db") < 200_000, "{}", size("calls.db"));
+}
+
+#[tokio::test]
 async fn a_folder_is_one_gateways() {
     let bench = Bench::new();
     let error = Embedded::open(bench.folder.path(), limits()).err().unwrap();

@@ -5,17 +5,21 @@
 //! the disk's speed and the load.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::queue::{QueueError, step_back};
+use crate::queue::{QueueError, seldom, step_back};
 
 /// The way to the thread.
 #[derive(Clone)]
 pub(super) struct Writer {
     orders: mpsc::Sender<Box<dyn Order>>,
+    /// Whether the last commit failed.
+    failing: Arc<AtomicBool>,
 }
 
 /// Something to write.
@@ -40,13 +44,20 @@ impl Writer {
     /// Starts the thread; it ends when the last `Writer` is gone.
     pub(super) fn start(connection: Connection) -> io::Result<Self> {
         let (orders, inbox) = mpsc::channel(ORDERS_MAX);
+        let failing = Arc::<AtomicBool>::default();
+        let fails = Arc::clone(&failing);
         thread::Builder::new()
             .name("queue-writer".to_owned())
             .spawn(move || {
                 step_back();
-                run(&connection, inbox);
+                run(&connection, inbox, &fails);
             })?;
-        Ok(Self { orders })
+        Ok(Self { orders, failing })
+    }
+
+    /// Whether the last commit failed.
+    pub(super) fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
     }
 
     /// Writes, and waits for the commit; `committed` runs on the writer's thread after it.
@@ -98,9 +109,8 @@ where
     }
 }
 
-fn run(connection: &Connection, mut inbox: mpsc::Receiver<Box<dyn Order>>) {
+fn run(connection: &Connection, mut inbox: mpsc::Receiver<Box<dyn Order>>, failing: &AtomicBool) {
     let mut batch: Vec<Box<dyn Order>> = Vec::new();
-    let mut failing = false;
     while let Some(first) = inbox.blocking_recv() {
         batch.push(first);
         while batch.len() < BATCH_MAX {
@@ -111,15 +121,22 @@ fn run(connection: &Connection, mut inbox: mpsc::Receiver<Box<dyn Order>>) {
         }
         let how = commit(connection, &mut batch);
         if let Err(error) = &how
-            && !failing
+            && seldom(&error.to_string())
         {
             tracing::error!(%error, "the queue cannot be written");
         }
-        failing = how.is_err();
-        let how = how.map_err(|error| QueueError::Failed(error.to_string()));
+        failing.store(how.is_err(), Ordering::Relaxed);
+        let how = how.map_err(|error| failed(&error));
         for order in batch.drain(..) {
             order.ended(how.clone());
         }
+    }
+}
+
+fn failed(error: &rusqlite::Error) -> QueueError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => QueueError::Full("the disk is full".to_owned()),
+        _ => QueueError::Failed(error.to_string()),
     }
 }
 
@@ -171,6 +188,21 @@ mod tests {
         let count = |c: &Connection| c.query_row("SELECT count(*) FROM t", [], |r| r.get(0));
         let count: i64 = writer.write(count, |_| {}).await.unwrap();
         assert_eq!(count, 10);
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_named_until_something_can_be_written() {
+        let writer = writer();
+        let full = |c: &Connection| {
+            c.pragma_update(None, "max_page_count", 1)?;
+            c.execute("CREATE TABLE more (a)", [])
+        };
+        let error = writer.write(full, |_| {}).await.unwrap_err();
+        assert!(error.to_string().contains("the disk is full"), "{error}");
+        assert!(writer.is_failing());
+        let put = |c: &Connection| c.execute("INSERT INTO t VALUES (1)", []);
+        writer.write(put, |_| {}).await.unwrap();
+        assert!(!writer.is_failing());
     }
 
     #[tokio::test]

@@ -42,6 +42,7 @@ impl Shared {
         let callbacks = streams.callbacks.get_info().await.map_err(failed)?;
         let age = Millis::now().0 - i64::try_from(first).unwrap_or(i64::MAX);
         *self.depths.lock() = Depths {
+            is_open: true,
             functions: functions.collect(),
             dead: dead.state.messages,
             callbacks: callbacks.state.messages,

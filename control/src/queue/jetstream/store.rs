@@ -303,6 +303,8 @@ impl Queue for JetStream {
 
     fn depths(&self) -> Depths {
         let mut depths = self.shared.depths.lock().clone();
+        // Otherwise nobody has it to ask.
+        depths.is_open = true;
         for (function, _, running) in &mut depths.functions {
             let active = self.shared.active.iter();
             *running = active.filter(|a| a.function == *function).count() as u64;
