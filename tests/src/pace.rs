@@ -113,6 +113,12 @@ impl Paced {
         quantile(&self.running, share)
     }
 
+    /// A share of all calls, in milliseconds.
+    #[must_use]
+    pub fn quantile_of_all(&self, share: f64) -> f64 {
+        quantile(&self.all, share)
+    }
+
     /// What there is to say, a line each, beginning with `what`.
     #[must_use]
     pub fn lines(&self, what: &str) -> Vec<String> {
