@@ -4,19 +4,22 @@
 //! something to read, and reads what it gets, would hold the shard as long as it likes. With
 //! io_uring every operation goes through the loop.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
 use std::future::poll_fn;
-use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
-use crate::shard::{Shard, rt};
+use crate::shard::Shard;
 
-/// What the task that is polled may still do at once.
+/// What the task that is polled may still do at once, and those that have stepped aside.
 #[derive(Debug)]
 pub(crate) struct Budget {
     /// Per poll; `None`: the driver is fair by itself.
     most: Option<u32>,
     left: Cell<u32>,
+    aside: RefCell<Vec<Waker>>,
+    /// The task that calls them back.
+    usher: RefCell<Option<Waker>>,
 }
 
 impl Budget {
@@ -24,6 +27,8 @@ impl Budget {
         Self {
             most,
             left: Cell::new(0),
+            aside: RefCell::new(Vec::new()),
+            usher: RefCell::new(None),
         }
     }
 
@@ -38,34 +43,53 @@ impl Budget {
         self.left.set(left.saturating_sub(1));
         left > 0
     }
+
+    /// Has a task called back behind all others. A task that wakes itself goes to the front of
+    /// monoio 0.2.4's queue and starves the rest, so another task, queued at the back, does that.
+    fn step_aside(&self, cx: &Context<'_>) {
+        match &*self.usher.borrow() {
+            Some(usher) => {
+                self.aside.borrow_mut().push(cx.waker().clone());
+                usher.wake_by_ref();
+            }
+            None => cx.waker().wake_by_ref(),
+        }
+    }
+
+    fn call_back(&self, cx: &Context<'_>) {
+        self.usher.replace(Some(cx.waker().clone()));
+        loop {
+            // Apart from the condition: no borrow is held while a task is woken.
+            let next = self.aside.borrow_mut().pop();
+            let Some(waker) = next else { break };
+            waker.wake();
+        }
+    }
 }
 
 impl Shard {
     /// Called between two steps of a connection: lets the others run when its time is up.
     pub(crate) async fn be_fair(&self) {
-        if self.budget.most.is_some() && !self.budget.spend() {
-            yield_to_others().await;
+        if self.budget.most.is_none() || self.budget.spend() {
+            return;
         }
+        let mut aside = false;
+        poll_fn(|cx| {
+            if std::mem::replace(&mut aside, true) {
+                return Poll::Ready(());
+            }
+            self.budget.step_aside(cx);
+            Poll::Pending
+        })
+        .await;
     }
-}
 
-/// Lets every other task run. A task that wakes itself goes to the front of monoio 0.2.4's
-/// queue and starves the rest, so another task, queued at the back, does the waking.
-async fn yield_to_others() {
-    let flag = Rc::new((Cell::new(false), Cell::new(None::<Waker>)));
-    let theirs = Rc::clone(&flag);
-    rt::spawn(async move {
-        theirs.0.set(true);
-        if let Some(waker) = theirs.1.take() {
-            waker.wake();
-        }
-    });
-    poll_fn(|cx| {
-        if flag.0.get() {
-            return Poll::Ready(());
-        }
-        flag.1.set(Some(cx.waker().clone()));
-        Poll::Pending
-    })
-    .await;
+    /// The task that calls back who has stepped aside.
+    pub(crate) async fn usher(&self) -> Infallible {
+        poll_fn(|cx| {
+            self.budget.call_back(cx);
+            Poll::Pending
+        })
+        .await
+    }
 }

@@ -166,6 +166,7 @@ impl Shard {
         bell: std::os::unix::net::UnixStream,
     ) {
         rt::spawn(accept::accept_loop(self, listener));
+        rt::spawn(async { match self.usher().await {} });
         rt::spawn(self.tick());
         inbox::listen(self, bell).await;
     }
