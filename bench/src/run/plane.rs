@@ -13,6 +13,7 @@ use crate::workload::Workload;
 /// The workloads whose requests are counted.
 const COUNTED: [Workload; 3] = [Workload::W1, Workload::W2, Workload::W3];
 const LOAD_NANOS: u64 = 300_000_000;
+const WARM_UPS: usize = 5;
 
 /// Counts them with both drivers.
 pub(crate) fn allocations(site: &Site, results: &mut Results) -> anyhow::Result<()> {
@@ -53,7 +54,10 @@ fn count(
     let address = line.trim().parse().context("the plane says no address")?;
     for workload in COUNTED {
         let mut load = Closed::new(address, workload.mix(), 64, Reuse::All)?;
-        load.run(LOAD_NANOS)?;
+        // Until as many buffers have been needed at once as will be.
+        for _ in 0..WARM_UPS {
+            load.run(LOAD_NANOS)?;
+        }
         let before = ask(&mut orders, &mut answers)?;
         let answered = load.run(LOAD_NANOS)?.answered;
         let after = ask(&mut orders, &mut answers)?;

@@ -128,7 +128,10 @@ impl Pump<'_> {
                 if result.is_err() {
                     return (Err(Fault::WriteFailed), buf);
                 }
-                self.conn.shard.be_fair().await;
+                // Behind the last piece nothing may come between: the other way must find it sent.
+                if !cursor.is_done() {
+                    self.conn.shard.be_fair().await;
+                }
             }
             buf.rewind_to(piece_end, end);
         }

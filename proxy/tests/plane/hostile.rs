@@ -139,6 +139,58 @@ fn a_large_reply_head_is_503_while_memory_is_short_and_the_function_is_not_to_bl
     });
 }
 
+/// A function that reads bodies of so many bytes, as they come.
+fn reader(bytes: usize) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            std::thread::spawn(move || {
+                let mut stream = stream.unwrap();
+                let (mut seen, mut into) = (Vec::new(), vec![0; 16_384]);
+                while let Ok(n) = stream.read(&mut into) {
+                    if n == 0 {
+                        return;
+                    }
+                    seen.extend_from_slice(&into[..n]);
+                    let head = seen.windows(4).position(|w| w == b"\r\n\r\n");
+                    if head.is_some_and(|head| seen.len() == head + 4 + bytes) {
+                        seen.clear();
+                        stream.write_all(ok("all").as_bytes()).unwrap();
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn a_client_of_many_small_steps_keeps_its_connection() {
+    const BYTES: usize = 64 << 10;
+    let reader = reader(BYTES);
+    each_driver(|plane| {
+        plane.publisher.publish([Change::Put(spec("f", &[reader]))]);
+        let mut client = connect(plane);
+        let head =
+            format!("POST /function/f HTTP/1.1\r\nHost: a\r\nContent-Length: {BYTES}\r\n\r\n");
+        for round in 0..300 {
+            client.write_all(head.as_bytes()).unwrap();
+            // Each piece may be a step of its own, and the last one the last of the budget.
+            for piece in [b'b'; BYTES].chunks(500 + round % 700) {
+                client.write_all(piece).unwrap();
+            }
+            let mut reply = Vec::new();
+            let mut byte = [0];
+            while !reply.ends_with(b"all") {
+                let n = client.read(&mut byte).unwrap();
+                assert!(n > 0, "closed in round {round}");
+                reply.push(byte[0]);
+            }
+        }
+    });
+}
+
 fn impatient(driver: DriverChoice) -> Config {
     Config {
         write_timeout: Some(Duration::from_millis(400)),
