@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::fault::{Reject, RetryRule};
+use crate::fault::{Failure, Reject, RetryRule};
 
 /// A counter or gauge with one writer and any number of readers.
 #[derive(Debug, Default)]
@@ -76,6 +76,16 @@ pub(crate) struct ShardCounters {
 impl ShardCounters {
     pub(crate) fn reject(&self, why: Reject) {
         self.rejects.0[why as usize].add(1);
+    }
+
+    /// Counts a failure that is one of the gateway's own limits as the reject it is.
+    pub(crate) fn failed(&self, failure: Failure) {
+        match failure {
+            Failure::OutOfMemory => self.reject(Reject::Memory),
+            Failure::TooManyInflight => self.reject(Reject::Inflight),
+            Failure::TooManyParked => self.reject(Reject::Parked),
+            _ => {}
+        }
     }
 
     pub(crate) fn retry(&self, rule: RetryRule) {

@@ -232,6 +232,7 @@ impl Try<'_> {
     }
 
     async fn answer(&self, failure: Failure) {
+        self.conn.shard.counters.failed(failure);
         let said = failure.said();
         self.call.status.set(said.status);
         let reply = Reply {

@@ -69,7 +69,12 @@ pub(crate) fn conclude<'a>(
     end: End,
 ) -> Outcome<'a> {
     let counters = conn.shard.counters;
-    match end.down {
+    let down = match end.down {
+        // A reply that is cut because its client left is the client's doing.
+        Down::Cut { .. } if end.client_gone => Down::ClientGone,
+        down => down,
+    };
+    match down {
         Down::Complete { head, surplus } => {
             if surplus {
                 counters.pool_poisoned.add(1);
@@ -82,11 +87,6 @@ pub(crate) fn conclude<'a>(
                 (true, true) => After::Linger,
                 (false, _) => After::Close,
             })
-        }
-        Down::Cut { .. } | Down::ClientGone if end.client_gone => {
-            counters.client_aborts.add(1);
-            call.cut.set(true);
-            Outcome::Ended(After::Close)
         }
         Down::Cut { close_delimited } => {
             counters.upstream_aborts.add(1);

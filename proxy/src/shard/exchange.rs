@@ -241,12 +241,7 @@ fn retries_allowed(plan: &Plan) -> bool {
 
 /// Answers a failed request; the connection lives on when the request was read to its end.
 async fn fail(conn: &Conn, plan: &Plan, request: &mut Request, failure: Failure) -> After {
-    if failure == Failure::OutOfMemory {
-        conn.shard.counters.reject(Reject::Memory);
-    }
-    if failure == Failure::TooManyInflight {
-        conn.shard.counters.reject(Reject::Inflight);
-    }
+    conn.shard.counters.failed(failure);
     conn.alarm.reset();
     let said = failure.said();
     let read_to_end = request.cursor.is_done();

@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 
-use crate::fault::{Failure, Reject};
+use crate::fault::Failure;
 use crate::limits::{ABORT_WATCH_AFTER, Limits, PARK_TIMEOUT_MAX, PARKED_PER_FUNCTION_MAX};
 use crate::shard::Shard;
 use crate::shard::alarm::{Act, Slot};
@@ -117,7 +117,6 @@ impl<'a> Place<'a> {
         let parked_max = parked_max.unwrap_or(PARKED_PER_FUNCTION_MAX);
         let (in_shard, for_function) = (shard.park.waiting(), counters.parked.get());
         if is_full(&shard.config.limits, in_shard, for_function, parked_max) {
-            shard.counters.reject(Reject::Parked);
             return Err(Failure::TooManyParked);
         }
         shard.counters.parked.add(1);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::http::{Head, Peer, in_chunks};
 use super::ledger::{Books, Half, Weather, body};
 use super::net::{close_port, listen};
-use super::rt::{Canceller, sleep, spawn, timeout};
+use super::rt::{Canceller, sleep, timeout};
 use super::world::world;
 
 /// How a replica treats a call.
@@ -51,14 +51,14 @@ const VICES: [Vice; 10] = [
 /// Starts a replica that listens at `place` until the port is closed.
 pub(super) fn start(place: String, books: Books) {
     let listener = listen(place);
-    spawn(async move {
+    world().spawn(async move {
         loop {
             let canceller = Canceller::new();
             let Ok((stream, _)) = listener.accept(canceller.handle()).await else {
                 return;
             };
             let books = Rc::clone(&books);
-            spawn(async move {
+            world().spawn(async move {
                 // How it ended is the client's to judge.
                 let _ = serve(Peer::new(stream.0), books).await;
             });
@@ -73,6 +73,7 @@ pub(super) fn stop(place: &str) {
 
 async fn serve(mut peer: Peer, books: Books) -> io::Result<()> {
     let vicious = books.weather.get() == Weather::Storm;
+    let mut displaces = false;
     loop {
         let patience = match books.weather.get() {
             // Longer than the gateway keeps a connection.
@@ -97,12 +98,16 @@ async fn serve(mut peer: Peer, books: Books) -> io::Result<()> {
             return Ok(());
         };
         books.taken(id);
+        if displaces {
+            books.displace(id);
+        }
         let vice = if vicious && world().one_in(3) {
             VICES[usize::try_from(world().below(VICES.len() as u64)).unwrap_or(0)]
         } else {
             Vice::Plain
         };
         world().tell(|| format!("fd {} takes call {id}: {vice:?}", peer.end.fd()));
+        displaces |= vice == Vice::Surplus;
         if !answer(&mut peer, &head, id, vice, &books).await? {
             return Ok(());
         }

@@ -80,9 +80,7 @@ impl Peer {
             looked = self.buffered.len().saturating_sub(3);
             match self.more().await {
                 Ok(()) => {}
-                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof && self.buffered.is_empty() => {
-                    return Ok(None);
-                }
+                Err(_) if self.buffered.is_empty() => return Ok(None),
                 Err(e) => return Err(e),
             }
         };

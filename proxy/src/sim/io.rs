@@ -95,6 +95,7 @@ impl Sock {
             Kind::Simulated(end) => poll_fn(|cx| end.read(buf.free(), cx)).await,
             Kind::Bell(bell) => ring(bell).await,
         };
+        world().meanwhile();
         (filled(read, &mut buf), buf)
     }
 
@@ -123,6 +124,7 @@ impl Sock {
                 Ok(n) => {
                     self.sent.set(self.sent.get() + n as u64);
                     at += n;
+                    world().meanwhile();
                 }
                 Err(e) => return (Err(e), buf),
             }

@@ -13,6 +13,9 @@ pub(super) struct Call {
     /// A function treated it badly, or its client did.
     pub(super) excused: bool,
     pub(super) ended: bool,
+    /// Its connection to the function had carried bytes before that nobody asked for: they were
+    /// taken for a reply, and its own may go to whoever uses the connection next.
+    pub(super) displaced: bool,
 }
 
 /// The books of one run.
@@ -72,6 +75,7 @@ impl Ledger {
             taken: 0,
             excused: false,
             ended: false,
+            displaced: false,
         });
         calls.len() - 1
     }
@@ -84,6 +88,23 @@ impl Ledger {
         if let Some(call) = self.calls.borrow_mut().get_mut(id) {
             call.excused = true;
         }
+    }
+
+    pub(super) fn displace(&self, id: usize) {
+        if let Some(call) = self.calls.borrow_mut().get_mut(id) {
+            call.displaced = true;
+        }
+    }
+
+    fn is_displaced(&self, id: usize) -> bool {
+        self.calls
+            .borrow()
+            .get(id)
+            .is_some_and(|call| call.displaced)
+    }
+
+    pub(super) fn is_excused(&self, id: usize) -> bool {
+        self.calls.borrow().get(id).is_some_and(|call| call.excused)
     }
 
     /// A function has read a call's head.
@@ -115,6 +136,12 @@ impl Ledger {
 
     /// A client has a function's whole reply.
     pub(super) fn replied(&self, id: usize, named: usize, bytes: &[u8]) {
+        if named != id && self.is_displaced(named) {
+            return self.failed(
+                id,
+                "its connection's function sends more than it was asked for",
+            );
+        }
         if named != id {
             self.wrong(format!("call {id} got the reply of call {named}"));
         } else if bytes != body(id, Half::Reply, bytes.len()) {

@@ -4,7 +4,8 @@
 //! else is what the gateway runs. One seed chooses everything: who runs next, how bytes are cut
 //! and delayed, who misbehaves and when tables move. The same seed is the same run.
 //!
-//! `RINGWAY_SIM_SEED` runs one seed; `RINGWAY_SIM_SEEDS` says how many (`scripts/simulate.sh`).
+//! `RINGWAY_SIM_SEED` runs one seed, loudly; `RINGWAY_SIM_SEEDS` says how many, from
+//! `RINGWAY_SIM_FIRST` on (`scripts/simulate.sh`).
 
 mod client;
 mod fleet;
@@ -87,11 +88,13 @@ impl Scene {
                 per_endpoint: 4,
                 in_all: 6,
             },
-            inline_budget: world.one_in(2).then_some(16),
+            inline_budget: world
+                .one_in(2)
+                .then(|| u32::try_from(world.below(16)).unwrap_or(0)),
             neighbours: Arc::new([]),
         });
         let listener = net::listen(client::GATEWAY.to_owned());
-        world.spawn(shard.run(listener, bell));
+        world.spawn_in_gateway(shard.run(listener, bell));
         let functions = 1 + world.below(3);
         let fleet = Fleet::start(functions, publisher, wanted, Rc::clone(&books));
         world.spawn(fleet.run());
@@ -218,7 +221,10 @@ fn setting(name: &str) -> Option<u64> {
 fn no_seed_breaks_a_promise() {
     let seeds = match setting("RINGWAY_SIM_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..setting("RINGWAY_SIM_SEEDS").unwrap_or(120),
+        None => {
+            let first = setting("RINGWAY_SIM_FIRST").unwrap_or(0);
+            first..first + setting("RINGWAY_SIM_SEEDS").unwrap_or(120)
+        }
     };
     let mut calls = 0;
     let mut failed = Vec::new();

@@ -13,8 +13,9 @@ use std::time::Duration;
 use super::net::End;
 use super::world::world;
 
+/// Starts a task of the gateway.
 pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) {
-    world().spawn(task);
+    world().spawn_in_gateway(task);
 }
 
 pub(crate) async fn sleep(duration: Duration) {

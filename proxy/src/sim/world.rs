@@ -1,8 +1,9 @@
-//! One thread's simulated world: tasks run one at a time in an order that the seed chooses, and
-//! time stands still until every task waits, then jumps to the next event.
+//! One thread's simulated world: tasks run one at a time in an order that the seed chooses. A step
+//! of a task takes no time, or as much as until the next event; while the gateway's takes time, the
+//! others go on beside it. When every task waits, time jumps to the next event.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::os::fd::RawFd;
 use std::pin::Pin;
@@ -20,6 +21,9 @@ thread_local! {
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
+/// Longest time a task's step takes, in microseconds.
+const STEP: u64 = 200;
+
 /// Something that happens at its time.
 pub(super) type Event = Box<dyn FnOnce()>;
 
@@ -29,6 +33,8 @@ pub(super) struct World {
     now: Cell<u64>,
     random: Cell<u64>,
     tasks: RefCell<Vec<Option<Task>>>,
+    /// Ids of the gateway's tasks: it is one thread.
+    gateways: RefCell<BTreeSet<usize>>,
     /// Ids of tasks that may run. Shared, for wakers must be `Send`.
     ready: Arc<Mutex<Vec<usize>>>,
     /// By time, then by order of making.
@@ -81,6 +87,7 @@ impl World {
             now: Cell::new(0),
             random: Cell::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1),
             tasks: RefCell::default(),
+            gateways: RefCell::default(),
             ready: Arc::default(),
             events: RefCell::default(),
             made: Cell::new(0),
@@ -153,11 +160,52 @@ impl World {
         self.events.borrow_mut().insert(key, event);
     }
 
-    pub(super) fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+    /// Starts a task of somebody around the gateway; its id.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + 'static) -> usize {
         let mut tasks = self.tasks.borrow_mut();
         let id = tasks.len();
         tasks.push(Some(Box::pin(task)));
         self.ready.lock().push(id);
+        id
+    }
+
+    /// Starts a task of the gateway.
+    pub(super) fn spawn_in_gateway(&self, task: impl Future<Output = ()> + 'static) {
+        let id = self.spawn(task);
+        self.gateways.borrow_mut().insert(id);
+    }
+
+    /// Called within a step of the gateway: now and then the others go on beside it.
+    pub(super) fn meanwhile(&self) {
+        if !self.one_in(8) {
+            return;
+        }
+        let until = self.now() + self.below(10 * STEP);
+        loop {
+            while self.step(|id| !self.gateways.borrow().contains(&id)) {}
+            if !self.happen(until) {
+                return;
+            }
+        }
+    }
+
+    /// Lets the next event happen, if it is due until then.
+    fn happen(&self, until: u64) -> bool {
+        let (time, event) = {
+            let mut events = self.events.borrow_mut();
+            let Some(entry) = events.first_entry() else {
+                return false;
+            };
+            let (time, made) = *entry.key();
+            if time > until {
+                return false;
+            }
+            self.mark(time ^ made.rotate_left(32));
+            (time, entry.remove())
+        };
+        self.now.set(time);
+        event();
+        true
     }
 
     /// Runs until `done`, or until the time is `until`.
@@ -166,7 +214,10 @@ impl World {
     /// The time is over, or nothing can happen any more.
     pub(super) fn run(&self, until: u64, done: impl Fn() -> bool) -> Result<(), String> {
         loop {
-            while self.step() {}
+            while self.step(|_| true) {
+                // A step takes its time: what comes meanwhile is there for the next.
+                self.happen(self.now() + self.below(STEP));
+            }
             if done() {
                 return Ok(());
             }
@@ -176,28 +227,24 @@ impl World {
                 bells.into_iter().for_each(Waker::wake);
                 continue;
             }
-            let next = self.events.borrow_mut().pop_first();
-            let Some(((time, made), event)) = next else {
-                return Err(format!("nothing happens after {} us", self.now()));
-            };
-            if time > until {
-                return Err(format!("it is not done at {until} us"));
+            if !self.happen(until) {
+                let now = self.now();
+                return Err(format!("it is not done at {now} us, nor at {until} us"));
             }
-            self.now.set(time);
-            self.mark(time ^ made.rotate_left(32));
-            event();
         }
     }
 
-    /// Polls one of the tasks that may run; `false` when there is none.
-    fn step(&self) -> bool {
+    /// Polls one of the tasks that may run, of those in question; `false` when there is none.
+    fn step(&self, in_question: impl Fn(usize) -> bool) -> bool {
         let id = {
             let mut ready = self.ready.lock();
-            if ready.is_empty() {
+            let places = (0..ready.len()).filter(|&at| in_question(ready[at]));
+            let places: Vec<usize> = places.collect();
+            if places.is_empty() {
                 return false;
             }
-            let chosen = usize::try_from(self.below(ready.len() as u64)).unwrap_or(0);
-            ready.swap_remove(chosen)
+            let chosen = usize::try_from(self.below(places.len() as u64)).unwrap_or(0);
+            ready.swap_remove(places[chosen])
         };
         self.mark(id as u64);
         let Some(mut task) = self.tasks.borrow_mut()[id].take() else {
