@@ -22,6 +22,7 @@ use crate::metrics::{
 use crate::runtime::{self, Choice};
 use crate::shard::clients::Clients;
 use crate::shard::inbox::Inbox;
+use crate::shard::pipe::Pipe;
 use crate::shard::{Neighbour, Neighbours, Setup, Shard};
 use crate::table::{Doorbell, Publisher};
 
@@ -160,6 +161,11 @@ impl Gateway {
         let possible = limits::connections_max(descriptors);
         let wanted = config.connections_max.unwrap_or(possible);
         let connections_max = wanted.min(possible).max(count);
+        let pipes = if Pipe::works() {
+            limits::pipes_max(config.limits.pipes_max, descriptors)
+        } else {
+            0
+        };
         let clients = config.connections_per_client_max.map(Clients::new);
         let config = Arc::new(config);
         let clock = Clock::new();
@@ -189,7 +195,9 @@ impl Gateway {
                         in_all: config.idle_max.div_ceil(count),
                     },
                     neighbours: neighbours(&desks, index),
-                    inline_budget: (choice.report.driver == Driver::Epoll).then_some(32),
+                    inline_budget: 32,
+                    pipes_max: limits::part(pipes, count, index),
+                    sockets_wait: choice.report.driver == Driver::IoUring,
                 },
                 listener,
                 bell,

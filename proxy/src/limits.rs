@@ -95,6 +95,16 @@ pub const TAILROOM_BYTES: usize = 8;
 
 /// Descriptors kept back from client connections: upstream connections, files, the control plane.
 pub const DESCRIPTORS_RESERVED: u64 = 4_096;
+/// Most pipes in use, over all shards, two descriptors each: one for each body of
+/// [`SPLICE_BYTES_MIN`] or more whose receiver is slower than its sender. Others go through buffers.
+pub const PIPES_MAX: usize = 512;
+/// Bytes that a pipe is asked to hold; the kernel gives less to a user with many pipes.
+pub const PIPE_BYTES: usize = 256 * 1024;
+/// A pipe that holds less is no better than a buffer.
+pub const PIPE_BYTES_MIN: usize = 64 * 1024;
+/// Least known rest of a body that goes through a pipe: for less, the system calls cost more than
+/// the copies.
+pub const SPLICE_BYTES_MIN: u64 = 32 * 1024;
 /// Most retries of one request.
 pub const RETRIES_MAX: u32 = 2;
 
@@ -111,6 +121,9 @@ pub struct Limits {
     pub parked_max: usize,
     /// How often a request may be sent again, by default [`RETRIES_MAX`].
     pub retries_max: u32,
+    /// Pipes that large bodies may be in at once, over all shards, by default [`PIPES_MAX`]; an
+    /// eighth of the descriptors at most. 0: all bodies go through buffers.
+    pub pipes_max: usize,
 }
 
 impl Default for Limits {
@@ -121,6 +134,7 @@ impl Default for Limits {
             connect_timeout: CONNECT_TIMEOUT,
             parked_max: PARKED_PER_SHARD_MAX,
             retries_max: RETRIES_MAX,
+            pipes_max: PIPES_MAX,
         }
     }
 }
@@ -132,6 +146,12 @@ pub fn connections_max(descriptors: u64) -> usize {
     let after_reserve = descriptors.saturating_sub(DESCRIPTORS_RESERVED);
     let connections = after_reserve.max(descriptors / 2).max(1);
     usize::try_from(connections).unwrap_or(usize::MAX)
+}
+
+/// Pipes allowed by a descriptor limit: their two ends are at most an eighth of the descriptors.
+#[must_use]
+pub fn pipes_max(wanted: usize, descriptors: u64) -> usize {
+    wanted.min(usize::try_from(descriptors / 16).unwrap_or(usize::MAX))
 }
 
 /// The part of shard `index` of `count` in what they have together: all parts make the whole.
@@ -168,6 +188,15 @@ mod tests {
         assert_eq!(connections_max(2 * reserved + 1), 4_097);
         assert_eq!(connections_max(1_024), 512);
         assert_eq!(connections_max(0), 1);
+    }
+
+    #[test]
+    fn pipes_leave_descriptors_to_all_else() {
+        assert_eq!(pipes_max(512, 1_000_000), 512);
+        assert_eq!(pipes_max(512, 8_192), 512);
+        assert_eq!(pipes_max(512, 8_191), 511);
+        assert_eq!(pipes_max(512, 0), 0);
+        assert_eq!(pipes_max(0, 8_192), 0);
     }
 
     #[test]

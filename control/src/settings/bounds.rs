@@ -6,7 +6,7 @@ use ringway_proxy::limits::{HEAD_BYTES_MAX, Limits};
 
 use super::error::SettingError;
 use super::key::Key;
-use super::reader::{Reader, above_zero, bytes, count};
+use super::reader::{Reader, above_zero, bytes, count, count_from};
 use super::shape::{Given, Shape};
 
 /// Reads them.
@@ -19,12 +19,17 @@ pub(super) fn resolve<F: Fn(Key) -> Option<Given>>(
         head_timeout: read.or(Key::HeadTimeout, usual.head_timeout, waited)?,
         connect_timeout: read.or(Key::ConnectTimeout, usual.connect_timeout, waited)?,
         parked_max: read.or(Key::ParkedMax, usual.parked_max, count(PARKED_MOST))?,
-        retries_max: read.or(Key::RetriesMax, usual.retries_max, retries)?,
+        retries_max: read.or(
+            Key::RetriesMax,
+            usual.retries_max,
+            count_from(0, RETRIES_MOST),
+        )?,
+        pipes_max: read.or(Key::PipesMax, usual.pipes_max, count_from(0, PIPES_MOST))?,
     })
 }
 
 /// In the order of [`Key`].
-pub(super) const BOUNDS: [Shape; 5] = [
+pub(super) const BOUNDS: [Shape; 6] = [
     Shape {
         key: Key::HeadBytesMax,
         flag: "head-bytes-max",
@@ -65,6 +70,15 @@ pub(super) const BOUNDS: [Shape; 5] = [
                DELETE) whose function ended the connection before it answered, any other only \
                when no function can have taken it; 0 to 10 [default: 2]",
     },
+    Shape {
+        key: Key::PipesMax,
+        flag: "pipes-max",
+        variable: "RINGWAY_PIPES_MAX",
+        value: "COUNT",
+        help: "Pipes that the kernel moves large bodies through without copying them, for those \
+               whose receiver is slower than their sender; more go through buffers, with 0 all do; \
+               two descriptors each, an eighth of all at most [default: 512]",
+    },
 ];
 
 fn head_bytes(text: &str) -> Result<usize, String> {
@@ -82,18 +96,11 @@ fn waited(text: &str) -> Result<Duration, String> {
     Ok(value)
 }
 
-fn retries(text: &str) -> Result<u32, String> {
-    if text == "0" {
-        return Ok(0);
-    }
-    count(RETRIES_MOST)(text)
-        .map_err(|_| format!("must be a whole number from 0 to {RETRIES_MOST}"))
-}
-
 /// Less would refuse what every browser sends.
 const HEAD_LEAST: u64 = 1024;
 const PARKED_MOST: usize = 1_000_000;
 const RETRIES_MOST: u32 = 10;
+const PIPES_MOST: usize = 100_000;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[cfg(test)]
@@ -113,6 +120,7 @@ mod tests {
             (Key::ConnectTimeout, "250ms"),
             (Key::ParkedMax, "7"),
             (Key::RetriesMax, "0"),
+            (Key::PipesMax, "0"),
         ])
         .unwrap();
         let wanted = Limits {
@@ -121,6 +129,7 @@ mod tests {
             connect_timeout: Duration::from_millis(250),
             parked_max: 7,
             retries_max: 0,
+            pipes_max: 0,
         };
         assert_eq!(limits, wanted);
         assert_eq!(resolved(&[]).unwrap(), Limits::default());
@@ -137,6 +146,8 @@ mod tests {
             (Key::ParkedMax, "0", "from 1"),
             (Key::RetriesMax, "11", "from 0 to 10"),
             (Key::RetriesMax, "-1", "from 0 to 10"),
+            (Key::PipesMax, "none", "from 0 to 100000"),
+            (Key::PipesMax, "100001", "from 0 to 100000"),
         ] {
             let error = resolved(&[(key, value)]).unwrap_err();
             assert_named(&error, (key, value), rule);

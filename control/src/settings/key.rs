@@ -98,6 +98,8 @@ pub enum Key {
     ParkedMax,
     /// How often a request is sent again.
     RetriesMax,
+    /// Pipes for large bodies.
+    PipesMax,
     /// Largest body of a queued call.
     AsyncBodyMax,
     /// Queued calls run at once.

@@ -98,12 +98,20 @@ pub(super) fn count<T>(most: T) -> impl FnOnce(&str) -> Result<T, String>
 where
     T: std::str::FromStr + PartialOrd + From<u8> + std::fmt::Display,
 {
+    count_from(1, most)
+}
+
+/// A whole number from `least` on.
+pub(super) fn count_from<T>(least: u8, most: T) -> impl FnOnce(&str) -> Result<T, String>
+where
+    T: std::str::FromStr + PartialOrd + From<u8> + std::fmt::Display,
+{
     move |text| {
         let digits = text.bytes().all(|b| b.is_ascii_digit());
         let count = text.parse().ok();
         count
-            .filter(|n| digits && *n >= T::from(1) && *n <= most)
-            .ok_or_else(|| format!("must be a whole number from 1 to {most}"))
+            .filter(|n| digits && *n >= T::from(least) && *n <= most)
+            .ok_or_else(|| format!("must be a whole number from {least} to {most}"))
     }
 }
 

@@ -100,7 +100,7 @@ impl Pool {
 
     /// A buffer of `class`, or of `Small` when memory is short.
     pub(crate) fn take(self: &Rc<Self>, class: Class) -> Buf {
-        let short = class > Class::Small && self.used.get() > self.bytes_max / 5 * 4;
+        let short = class > Class::Small && self.is_short();
         let class = if short { Class::Small } else { class };
         self.used
             .set(self.used.get().saturating_add(class.bytes() as u64));
@@ -122,6 +122,11 @@ impl Pool {
         self.freed.get()
     }
 
+    /// Whether what is in use is near the limit.
+    pub(crate) fn is_short(&self) -> bool {
+        self.used.get() > self.bytes_max / 5 * 4
+    }
+
     /// Whether what is in use is above the limit.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.used.get() > self.bytes_max
@@ -139,14 +144,12 @@ impl Pool {
     }
 
     /// Counts bytes outside of buffers as in use, until [`Pool::forget`].
-    pub(crate) fn keep(&self, bytes: &[u8]) {
-        let bytes = bytes.len() as u64;
+    pub(crate) fn keep(&self, bytes: u64) {
         self.used.set(self.used.get().saturating_add(bytes));
         self.account(bytes, true);
     }
 
-    pub(crate) fn forget(&self, bytes: &[u8]) {
-        let bytes = bytes.len() as u64;
+    pub(crate) fn forget(&self, bytes: u64) {
         self.used.set(self.used.get().saturating_sub(bytes));
         self.account(bytes, false);
     }

@@ -68,6 +68,17 @@ impl Buf {
         self.memory.len() - TAILROOM_BYTES - self.end().min(self.memory.len() - TAILROOM_BYTES)
     }
 
+    /// The room behind the window that a read may fill.
+    pub(crate) fn room(&mut self) -> &mut [u8] {
+        let (begin, free) = (self.end(), self.free());
+        &mut self.memory[begin..begin + free]
+    }
+
+    /// Takes `n` bytes of the room into the window.
+    pub(crate) fn fill(&mut self, n: usize) {
+        self.set(self.start(), self.end() + n.min(self.free()));
+    }
+
     /// Empties the window and gives the whole room back.
     pub(crate) fn clear(&mut self) {
         self.set(HEADROOM_BYTES, HEADROOM_BYTES);
@@ -249,6 +260,18 @@ mod tests {
         assert!(b.append(b"\r\n"));
         assert!(!b.append(&[0; 64]));
         assert_eq!(b.free(), 0);
+    }
+
+    #[test]
+    fn what_is_read_into_the_room_lies_behind_the_window() {
+        let mut b = buf(Class::Head);
+        assert!(b.append(b"one "));
+        assert_eq!(b.room().len(), b.free());
+        b.room()[..3].copy_from_slice(b"two");
+        b.fill(3);
+        assert_eq!(b.bytes(), b"one two");
+        b.fill(usize::MAX);
+        assert_eq!((b.free(), b.room().len()), (0, 0));
     }
 
     #[test]

@@ -189,6 +189,29 @@ impl BodyCursor {
         }
     }
 
+    /// Bytes that come next and are passed on whatever they are: the rest of a `Length` body or of a
+    /// chunk's data. They need not be looked at.
+    #[must_use]
+    pub fn verbatim(&self) -> u64 {
+        self.remaining()
+            .unwrap_or_else(|| self.remaining_of_chunk())
+    }
+
+    /// The next `n` of the [`verbatim`](Self::verbatim) bytes were passed on without a look.
+    pub fn passed(&mut self, n: u64) {
+        debug_assert!(n <= self.verbatim(), "more than is known to come");
+        match &mut self.body {
+            Body::Length { remaining } => {
+                *remaining = remaining.saturating_sub(n);
+                if *remaining == 0 {
+                    self.body = Body::Done { tail: b"" };
+                }
+            }
+            Body::Chunked(chunked) => chunked.passed(n),
+            Body::Done { .. } | Body::UntilClose | Body::Rechunk => {}
+        }
+    }
+
     /// Bytes of a `Chunked` body's present chunk still to come, as far as is known; 0 for other
     /// framings.
     #[must_use]

@@ -133,6 +133,14 @@ impl Chunked {
         self.left
     }
 
+    /// So many bytes of the present chunk's data were passed on.
+    pub(super) fn passed(&mut self, n: u64) {
+        self.left = self.left.saturating_sub(n);
+        if self.left == 0 && self.state == State::Data {
+            self.state = State::DataCr;
+        }
+    }
+
     pub(super) fn tail(&self) -> &[u8] {
         match (&self.section, self.output) {
             _ if !self.tail_due || !self.is_done() => b"",

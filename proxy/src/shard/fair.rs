@@ -1,8 +1,8 @@
 //! Whether a task has run long enough for now.
 //!
-//! On epoll what is ready is done at once, without going back to the loop: a client that always has
-//! something to read, and reads what it gets, would hold the shard as long as it likes. With
-//! io_uring every operation goes through the loop.
+//! What is ready is done at once, without going back to the loop: on epoll everything, with io_uring
+//! what bulk needs. A client that always has something to read, and reads what it gets, would hold
+//! the shard as long as it likes.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
@@ -14,8 +14,8 @@ use crate::shard::Shard;
 /// What the task that is polled may still do at once, and those that have stepped aside.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    /// Per poll; `None`: the driver is fair by itself.
-    most: Option<u32>,
+    /// Per poll.
+    most: u32,
     left: Cell<u32>,
     aside: RefCell<Vec<Waker>>,
     /// The task that calls them back.
@@ -23,7 +23,7 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    pub(crate) const fn new(most: Option<u32>) -> Self {
+    pub(crate) const fn new(most: u32) -> Self {
         Self {
             most,
             left: Cell::new(0),
@@ -34,7 +34,7 @@ impl Budget {
 
     /// A connection's task is polled from here on.
     pub(crate) fn begin(&self) {
-        self.left.set(self.most.unwrap_or(0));
+        self.left.set(self.most);
     }
 
     /// Spends one step; whether there was one.
@@ -70,7 +70,7 @@ impl Budget {
 impl Shard {
     /// Called between two steps of a connection: lets the others run when its time is up.
     pub(crate) async fn be_fair(&self) {
-        if self.budget.most.is_none() || self.budget.spend() {
+        if self.budget.spend() {
             return;
         }
         let mut aside = false;

@@ -19,6 +19,9 @@ use crate::metrics::Counter;
 use crate::shard::rt::{CancelHandle, TcpListener, TcpStream};
 use crate::table::Address;
 
+/// So many bytes are sent by a system call of their own, as far as the socket takes them at once.
+const AT_ONCE_BYTES: usize = 16 * 1024;
+
 /// A connected stream socket.
 pub(crate) struct Sock {
     /// Of either family: monoio's operations on both are the same, and its `TcpStream` carries
@@ -130,6 +133,25 @@ impl Sock {
         (result, buf)
     }
 
+    /// As [`Sock::recv`], for bulk: takes what is there at once. While nothing is there no buffer is
+    /// held: the next one is that which was used last, and still lies in the cache.
+    pub(crate) async fn recv_bulk(&self, mut buf: Buf) -> (io::Result<usize>, Buf) {
+        debug_assert!(buf.is_empty() && buf.free() > 0);
+        loop {
+            match self.recv_now(&mut buf) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                result => return (result, buf),
+            }
+            let (class, pool) = (buf.class(), buf.pool());
+            drop(buf);
+            let ready = self.readable().await;
+            buf = pool.take(class);
+            if let Err(e) = ready {
+                return (Err(e), buf);
+            }
+        }
+    }
+
     /// As [`Sock::recv`]; `handle` may end it early with `ECANCELED` and no byte lost.
     pub(crate) async fn recv_or_cancel(
         &self,
@@ -145,6 +167,14 @@ impl Sock {
     pub(crate) async fn send(&self, mut buf: Buf) -> (io::Result<()>, Buf) {
         let (start, end) = buf.position();
         let mut result = Ok(());
+        if buf.len() >= AT_ONCE_BYTES {
+            // While they lie in the cache: by the ring they would be sent after others were read.
+            // What fails will fail again.
+            if let Ok(n) = self.try_send(buf.bytes()) {
+                self.count_sent(n);
+                buf.consume(n);
+            }
+        }
         while !buf.is_empty() {
             let (sent, Flush(back)) = self.stream().write(Flush(buf)).await;
             buf = back;
@@ -154,7 +184,7 @@ impl Sock {
                     break;
                 }
                 Ok(n) => {
-                    self.sent.set(self.sent.get().saturating_add(n as u64));
+                    self.count_sent(n);
                     buf.consume(n);
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -171,6 +201,11 @@ impl Sock {
     /// Completes when there is something to read, or the peer ended. May be dropped at any time.
     pub(crate) fn readable(&self) -> impl Future<Output = io::Result<()>> {
         self.stream().readable(false)
+    }
+
+    /// Completes when there is room to send, or the peer is gone. May be dropped at any time.
+    pub(crate) fn writable(&self) -> impl Future<Output = io::Result<()>> {
+        self.stream().writable(false)
     }
 
     /// Looks without taking.
@@ -196,15 +231,35 @@ impl Sock {
     }
 
     /// Sends a few bytes at once, or not at all; never blocks the shard.
+    pub(crate) fn send_now(&self, bytes: &[u8]) -> bool {
+        self.try_send(bytes).is_ok_and(|n| n == bytes.len())
+    }
+
     #[expect(
         unsafe_code,
         reason = "send with MSG_DONTWAIT has no safe wrapper among our crates"
     )]
-    pub(crate) fn send_now(&self, bytes: &[u8]) -> bool {
+    fn try_send(&self, bytes: &[u8]) -> io::Result<usize> {
         let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
         // SAFETY: pointer and length are of one live slice; the descriptor is ours.
         let n = unsafe { libc::send(self.fd, bytes.as_ptr().cast(), bytes.len(), flags) };
-        usize::try_from(n).is_ok_and(|n| n == bytes.len())
+        usize::try_from(n).map_err(|_| io::Error::last_os_error())
+    }
+
+    #[expect(
+        unsafe_code,
+        reason = "recv with MSG_DONTWAIT has no safe wrapper among our crates"
+    )]
+    fn recv_now(&self, buf: &mut Buf) -> io::Result<usize> {
+        let room = buf.room();
+        // SAFETY: pointer and length are of one live slice; the descriptor is ours.
+        let n = unsafe {
+            let to = room.as_mut_ptr().cast();
+            libc::recv(self.fd, to, room.len(), libc::MSG_DONTWAIT)
+        };
+        let n = usize::try_from(n).map_err(|_| io::Error::last_os_error())?;
+        buf.fill(n);
+        Ok(n)
     }
 
     /// Ends pending operations of that side; later ones end at once. Errors mean it was closed.
@@ -219,6 +274,11 @@ impl Sock {
             l_linger: 0,
         };
         set_option(self.fd, libc::SOL_SOCKET, libc::SO_LINGER, &linger);
+    }
+
+    /// `n` bytes were sent by a pipe.
+    pub(crate) fn count_sent(&self, n: usize) {
+        self.sent.set(self.sent.get().saturating_add(n as u64));
     }
 
     /// Bytes sent over the connection's life.

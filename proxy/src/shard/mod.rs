@@ -22,6 +22,9 @@ mod lag;
 mod look;
 mod park;
 mod parked;
+#[cfg(not(test))]
+pub(crate) mod pipe;
+mod pipes;
 mod plan;
 mod pump;
 mod reply_head;
@@ -50,13 +53,14 @@ use crate::shard::inbox::Inbox;
 use crate::shard::lag::Lag;
 use crate::shard::look::LOOKS;
 use crate::shard::park::Park;
+use crate::shard::pipes::Pipes;
 use crate::shard::rt::TcpListener;
 use crate::shard::thrift::Thrift;
 use crate::shard::timer::{TICK_MILLIS, Wheel};
 use crate::table::{Address, Held, Publisher, Reader};
 
 #[cfg(test)]
-pub(crate) use crate::sim::{io, rt};
+pub(crate) use crate::sim::{io, pipe, rt};
 
 /// What a shard is given at start.
 pub(crate) struct Setup {
@@ -74,9 +78,12 @@ pub(crate) struct Setup {
     pub(crate) clients: Option<Arc<Clients>>,
     /// Idle upstream connections this shard keeps.
     pub(crate) room: Room,
-    /// Steps of a connection before it lets others run; `None` with `io_uring`, where every
-    /// operation waits for its completion anyway.
-    pub(crate) inline_budget: Option<u32>,
+    /// Steps of a connection before it lets others run.
+    pub(crate) inline_budget: u32,
+    /// Pipes this shard may use at once.
+    pub(crate) pipes_max: usize,
+    /// Its sockets wait for themselves, as those of `io_uring` do.
+    pub(crate) sockets_wait: bool,
     pub(crate) neighbours: Neighbours,
 }
 
@@ -99,6 +106,7 @@ pub(crate) struct Shard {
     pub(crate) clock: Clock,
     pub(crate) wheel: Wheel,
     pub(crate) buffers: Rc<Pool>,
+    pub(crate) pipes: Pipes,
     pub(crate) reader: RefCell<Reader>,
     pub(crate) endpoints: RefCell<Endpoints>,
     pub(crate) park: Park,
@@ -131,13 +139,15 @@ impl Shard {
         let write_timeout = setup.config.write_timeout.unwrap_or_default();
         let look_every = (write_timeout / LOOKS).as_millis();
         let look_every = Millis::try_from(look_every).unwrap_or(NEVER).max(1);
+        let buffers = Pool::new(setup.buffer_bytes_max, setup.counters);
         Box::leak(Box::new(Self {
             index: setup.index,
             control: Address::Unix(setup.config.fallback.clone()),
             config: setup.config,
             clock: setup.clock,
             wheel: Wheel::new(look_every),
-            buffers: Pool::new(setup.buffer_bytes_max, setup.counters),
+            pipes: Pipes::new(setup.pipes_max, setup.sockets_wait, Rc::clone(&buffers)),
+            buffers,
             reader: RefCell::new(setup.publisher.reader()),
             endpoints: RefCell::new(Endpoints::new(setup.room)),
             park: Park::default(),

@@ -3,16 +3,19 @@
 //! Backpressure is the loop itself: nothing is read while a send is under way.
 
 use std::cell::Cell;
+use std::io;
 use std::time::Duration;
 
 use crate::buf::{Buf, Class};
 use crate::fault::Reject;
 use crate::http::BodyCursor;
+use crate::limits::SPLICE_BYTES_MIN;
 use crate::shard::alarm::{Act, Slot};
 use crate::shard::call::Call;
 use crate::shard::conn::Conn;
 use crate::shard::io::Sock;
 use crate::shard::look::LOOKS;
+use crate::shard::pipes::HeldPipe;
 
 /// Full reads in a row after which the next larger buffer is used.
 const FULL_READS: u32 = 2;
@@ -75,6 +78,11 @@ impl Pump<'_> {
                 }
                 Ok(()) => {}
             }
+            match self.splice(cursor).await {
+                Err(fault) => return (Err(fault), None),
+                Ok(()) if cursor.is_done() => return (self.finish(cursor).await, None),
+                Ok(()) => {}
+            }
             buf = self.sized(buf, cursor, &mut full_reads);
             let (result, back) = self.read(buf).await;
             buf = back;
@@ -87,12 +95,88 @@ impl Pump<'_> {
                     return (result, None);
                 }
                 Ok(_) => {}
-                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return (Err(Fault::ReadFailed), None),
             }
             full_reads = if buf.free() == 0 { full_reads + 1 } else { 0 };
             self.conn.shard.be_fair().await;
         }
+    }
+
+    /// Passes on what the cursor knows to come next, if that is much, through a pipe: the kernel hands
+    /// it from socket to socket without copying it.
+    async fn splice(&self, cursor: &mut BodyCursor) -> Result<(), Fault> {
+        if cursor.verbatim() < SPLICE_BYTES_MIN {
+            return Ok(());
+        }
+        let shard = self.conn.shard;
+        while cursor.verbatim() > 0 && !self.discard.get() {
+            let Some(mut pipe) = shard.pipes.take() else {
+                return Ok(());
+            };
+            match pipe.fill(self.from, cursor.verbatim()) {
+                Ok(0) => return Err(Fault::Truncated),
+                Ok(n) => {
+                    cursor.passed(n as u64);
+                    self.count(n);
+                    if cursor.is_done() && cursor.tail().is_empty() {
+                        self.function_done();
+                    }
+                    self.drain(&mut pipe).await?;
+                    drop(pipe);
+                    // As in `flush`.
+                    if !cursor.is_done() {
+                        shard.be_fair().await;
+                    }
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    // Its turn comes later: nobody waits with an empty pipe.
+                    drop(pipe);
+                    self.wait_to_read().await.map_err(|_| Fault::ReadFailed)?;
+                }
+                Err(_) => return Err(Fault::ReadFailed),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends all that is in a pipe, under the write deadline.
+    async fn drain(&self, pipe: &mut HeldPipe<'_>) -> Result<(), Fault> {
+        loop {
+            match pipe.drain(self.to) {
+                Ok(true) => break,
+                Ok(false) => {}
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return Err(Fault::WriteFailed),
+            }
+            let slot = self.write_deadline();
+            let writable = self.to.writable().await;
+            self.conn.alarm.clear(slot);
+            writable.map_err(|_| Fault::WriteFailed)?;
+        }
+        self.progressed();
+        Ok(())
+    }
+
+    /// Counts bytes that go through a pipe.
+    fn count(&self, n: usize) {
+        let counters = self.conn.shard.counters;
+        match self.way {
+            Way::Up => counters.bytes_in.add(n as u64),
+            Way::Down => counters.bytes_out.add(n as u64),
+        }
+    }
+
+    /// Waits until there is something to read, under the read deadline.
+    async fn wait_to_read(&self) -> io::Result<()> {
+        let slot = self.read_deadline();
+        let ready = self.from.readable().await;
+        if !self.discard.get() {
+            self.conn.alarm.clear(slot);
+        }
+        ready
     }
 
     /// Sends what the cursor makes of the buffer's bytes; leaves what is behind the body.
@@ -150,16 +234,10 @@ impl Pump<'_> {
     }
 
     /// Sends a buffer's whole window, under the write deadline.
-    pub(crate) async fn send(&self, buf: Buf) -> (std::io::Result<()>, Buf) {
-        let shard = self.conn.shard;
-        let (slot, act) = match self.way {
-            Way::Up => (Slot::Up, Act::LookAtUpstream),
-            Way::Down => (Slot::Down, Act::LookAtClient),
-        };
-        let first_look = shard.config.write_timeout.map(|time| time / LOOKS);
-        self.conn.deadline(slot, first_look, act);
+    pub(crate) async fn send(&self, buf: Buf) -> (io::Result<()>, Buf) {
+        let slot = self.write_deadline();
         if self.way == Way::Down {
-            shard.counters.bytes_out.add(buf.len() as u64);
+            self.conn.shard.counters.bytes_out.add(buf.len() as u64);
         }
         let result = self.to.send(buf).await;
         self.conn.alarm.clear(slot);
@@ -167,16 +245,18 @@ impl Pump<'_> {
         result
     }
 
-    async fn read(&self, buf: Buf) -> (std::io::Result<usize>, Buf) {
-        let (slot, act) = match self.way {
-            Way::Up => (Slot::Up, Act::EndClientRead),
-            Way::Down => (Slot::Down, Act::EndUpstream),
+    async fn read(&self, buf: Buf) -> (io::Result<usize>, Buf) {
+        let slot = if self.discard.get() {
+            None
+        } else {
+            Some(self.read_deadline())
         };
-        if !self.discard.get() {
-            self.conn.deadline(slot, self.read_timeout, act);
-        }
-        let (result, buf) = self.from.recv(buf).await;
-        if !self.discard.get() {
+        let (result, buf) = if buf.class() >= Class::Medium {
+            self.from.recv_bulk(buf).await
+        } else {
+            self.from.recv(buf).await
+        };
+        if let Some(slot) = slot.filter(|_| !self.discard.get()) {
             self.conn.alarm.clear(slot);
         }
         if self.way == Way::Up {
@@ -185,6 +265,28 @@ impl Pump<'_> {
         }
         self.progressed();
         (result, buf)
+    }
+
+    /// Sets the deadline of a read.
+    fn read_deadline(&self) -> Slot {
+        let (slot, act) = match self.way {
+            Way::Up => (Slot::Up, Act::EndClientRead),
+            Way::Down => (Slot::Down, Act::EndUpstream),
+        };
+        self.conn.deadline(slot, self.read_timeout, act);
+        slot
+    }
+
+    /// Sets the first look of a send.
+    fn write_deadline(&self) -> Slot {
+        let (slot, act) = match self.way {
+            Way::Up => (Slot::Up, Act::LookAtUpstream),
+            Way::Down => (Slot::Down, Act::LookAtClient),
+        };
+        let write_timeout = self.conn.shard.config.write_timeout;
+        let first_look = write_timeout.map(|time| time / LOOKS);
+        self.conn.deadline(slot, first_look, act);
+        slot
     }
 
     fn function_done(&self) {

@@ -59,7 +59,7 @@ impl Peer {
 
     /// Reads more; the end of the stream is an error.
     async fn more(&mut self) -> io::Result<()> {
-        let bytes = poll_fn(|cx| self.end.read(64 * 1024, cx)).await?;
+        let bytes = poll_fn(|cx| self.end.read(64 * 1024, Some(cx))).await?;
         if bytes.is_empty() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

@@ -78,7 +78,7 @@ impl Sock {
     }
 
     /// The simulated end.
-    fn end(&self) -> &Rc<End> {
+    pub(super) fn end(&self) -> &Rc<End> {
         match &self.kind {
             Kind::Simulated(end) => end,
             Kind::Bell(_) => panic!("a bell is only read"),
@@ -92,11 +92,27 @@ impl Sock {
     pub(crate) async fn recv(&self, mut buf: Buf) -> (io::Result<usize>, Buf) {
         assert!(buf.free() > 0, "an empty buffer is received into");
         let read = match &self.kind {
-            Kind::Simulated(end) => poll_fn(|cx| end.read(buf.free(), cx)).await,
+            Kind::Simulated(end) => poll_fn(|cx| end.read(buf.free(), Some(cx))).await,
             Kind::Bell(bell) => ring(bell).await,
         };
         world().meanwhile();
         (filled(read, &mut buf), buf)
+    }
+
+    pub(crate) async fn recv_bulk(&self, mut buf: Buf) -> (io::Result<usize>, Buf) {
+        assert!(buf.is_empty() && buf.free() > 0, "a read without room");
+        loop {
+            if let Poll::Ready(read) = self.end().read(buf.free(), None) {
+                return (filled(read, &mut buf), buf);
+            }
+            let (class, pool) = (buf.class(), buf.pool());
+            drop(buf);
+            let ready = self.readable().await;
+            buf = pool.take(class);
+            if let Err(e) = ready {
+                return (Err(e), buf);
+            }
+        }
     }
 
     pub(crate) async fn recv_or_cancel(
@@ -106,7 +122,7 @@ impl Sock {
     ) -> (io::Result<usize>, Buf) {
         assert!(buf.free() > 0, "an empty buffer is received into");
         let end = self.end();
-        let read = poll_fn(|cx| match end.read(buf.free(), cx) {
+        let read = poll_fn(|cx| match end.read(buf.free(), Some(cx)) {
             Poll::Pending if handle.is_cancelled(cx.waker()) => {
                 Poll::Ready(Err(io::Error::from_raw_os_error(libc::ECANCELED)))
             }
@@ -167,6 +183,22 @@ impl Sock {
 
     pub(crate) fn reset_on_close(&self) {
         self.end().reset_on_close();
+    }
+
+    pub(crate) async fn writable(&self) -> io::Result<()> {
+        let end = self.end();
+        poll_fn(|cx| {
+            if end.is_writable(cx) {
+                Poll::Ready(Ok(()))
+            } else {
+                Poll::Pending
+            }
+        })
+        .await
+    }
+
+    pub(crate) fn count_sent(&self, n: usize) {
+        self.sent.set(self.sent.get() + n as u64);
     }
 
     pub(crate) fn sent(&self) -> u64 {

@@ -1,7 +1,7 @@
 //! Deterministic simulation: the shard's own code between simulated clients and functions.
 //!
-//! `rt.rs` and `io.rs` stand in for the runtime and the sockets in this crate's unit tests; all
-//! else is what the gateway runs. One seed chooses everything: who runs next, how bytes are cut
+//! `rt.rs`, `io.rs` and `pipe.rs` stand in for the runtime, the sockets and the pipes in this crate's
+//! unit tests; all else is what the gateway runs. One seed chooses everything: who runs next, how bytes are cut
 //! and delayed, who misbehaves and when tables move. The same seed is the same run.
 //!
 //! `RINGWAY_SIM_SEED` runs one seed, loudly; `RINGWAY_SIM_SEEDS` says how many, from
@@ -14,6 +14,7 @@ mod http;
 pub(crate) mod io;
 mod ledger;
 mod net;
+pub(crate) mod pipe;
 pub(crate) mod rt;
 mod world;
 
@@ -88,9 +89,9 @@ impl Scene {
                 per_endpoint: 4,
                 in_all: 6,
             },
-            inline_budget: world
-                .one_in(2)
-                .then(|| u32::try_from(world.below(16)).unwrap_or(0)),
+            inline_budget: u32::try_from(world.below(16)).unwrap_or(0),
+            pipes_max: usize::try_from(world.below(4)).unwrap_or(0),
+            sockets_wait: false,
             neighbours: Arc::new([]),
         });
         let listener = net::listen(client::GATEWAY.to_owned());

@@ -136,7 +136,7 @@ impl End {
     }
 
     /// Reads up to `most` bytes, often fewer than there are.
-    pub(super) fn read(&self, most: usize, cx: &Context<'_>) -> Poll<io::Result<Vec<u8>>> {
+    pub(super) fn read(&self, most: usize, cx: Option<&Context<'_>>) -> Poll<io::Result<Vec<u8>>> {
         let mut flow = self.incoming().borrow_mut();
         if !flow.arrived.is_empty() {
             let there = flow.arrived.len().min(most);
@@ -160,7 +160,9 @@ impl End {
         if self.wire.reset[self.side].get() {
             return Poll::Ready(Ok(Vec::new()));
         }
-        flow.readers.push(cx.waker().clone());
+        if let Some(cx) = cx {
+            flow.readers.push(cx.waker().clone());
+        }
         Poll::Pending
     }
 
@@ -172,6 +174,17 @@ impl End {
             return true;
         }
         flow.readers.push(cx.waker().clone());
+        false
+    }
+
+    /// Whether a write would not wait.
+    pub(super) fn is_writable(&self, cx: &Context<'_>) -> bool {
+        let mut flow = self.outgoing().borrow_mut();
+        let over = flow.end_sent || self.wire.reset[self.side].get();
+        if over || flow.arrived.len() + flow.on_wire < self.wire.window {
+            return true;
+        }
+        flow.writers.push(cx.waker().clone());
         false
     }
 

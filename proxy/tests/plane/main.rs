@@ -8,6 +8,7 @@
 )]
 
 mod bounds;
+mod bulk;
 mod cors;
 mod hostile;
 mod park;

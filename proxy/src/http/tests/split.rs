@@ -83,6 +83,39 @@ pub(super) fn pass(mut cursor: BodyCursor, pieces: &[&[u8]]) -> Result<Passed, R
     Ok(passed)
 }
 
+/// Passes `input` through a cursor that sees no more of it than it must: `seen` bytes at a time, and
+/// nothing of what is passed on whatever it is, but for its last `left` bytes.
+#[track_caller]
+fn pass_unseen(
+    mut cursor: BodyCursor,
+    input: &[u8],
+    seen: usize,
+    left: u64,
+) -> Result<Passed, Reject> {
+    let (mut out, mut at) = (Vec::new(), 0);
+    while at < input.len() && !cursor.is_done() {
+        let unseen = usize::try_from(cursor.verbatim().saturating_sub(left)).unwrap_or(usize::MAX);
+        let unseen = unseen.min(input.len() - at);
+        out.extend_from_slice(&input[at..at + unseen]);
+        cursor.passed(unseen as u64);
+        at += unseen;
+        let piece = &input[at..input.len().min(at + seen)];
+        let step = cursor.step(piece)?;
+        out.extend_from_slice(step.prefix.as_bytes());
+        out.extend_from_slice(&piece[step.skip..step.skip + step.forward]);
+        if step.crlf {
+            out.extend_from_slice(b"\r\n");
+        }
+        at += step.skip + step.forward;
+    }
+    out.extend_from_slice(cursor.tail());
+    Ok(Passed {
+        out,
+        used: at,
+        done: cursor.is_done(),
+    })
+}
+
 /// Passes `input` whole; asserts that no cut changes what comes of it.
 #[track_caller]
 pub(super) fn pass_all_ways(new: impl Fn() -> BodyCursor, input: &[u8]) -> Result<Passed, Reject> {
@@ -90,6 +123,10 @@ pub(super) fn pass_all_ways(new: impl Fn() -> BodyCursor, input: &[u8]) -> Resul
     let shown = &input[..input.len().min(200)];
     let bytewise: Vec<&[u8]> = input.chunks(1).collect();
     assert_eq!(pass(new(), &bytewise), whole, "{}", shown.escape_ascii());
+    for (seen, left) in [(1, 0), (1, 1), (7, 0), (7, 3)] {
+        let unseen = pass_unseen(new(), input, seen, left);
+        assert_eq!(unseen, whole, "unseen: {}", shown.escape_ascii());
+    }
     let stride = 1 + input.len() / cuts(400);
     for cut in (0..=input.len()).step_by(stride) {
         let (a, b) = input.split_at(cut);
