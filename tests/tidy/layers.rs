@@ -90,6 +90,7 @@ fn monoio_is_named_in_few_places() {
 fn unsafe_code_lives_in_few_places() {
     let allowed = [
         "proxy/src/shard/io.rs",
+        "proxy/src/shard/pipe.rs",
         "proxy/src/buf/window.rs",
         "proxy/src/gateway.rs",
     ];
