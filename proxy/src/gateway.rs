@@ -195,7 +195,7 @@ impl Gateway {
                         in_all: config.idle_max.div_ceil(count),
                     },
                     neighbours: neighbours(&desks, index),
-                    inline_budget: 32,
+                    inline_budget: limits::STEPS_MAX,
                     pipes_max: limits::part(pipes, count, index),
                     sockets_wait: choice.report.driver == Driver::IoUring,
                 },

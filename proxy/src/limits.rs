@@ -95,9 +95,11 @@ pub const TAILROOM_BYTES: usize = 8;
 
 /// Descriptors kept back from client connections: upstream connections, files, the control plane.
 pub const DESCRIPTORS_RESERVED: u64 = 4_096;
-/// Most pipes in use, over all shards, two descriptors each: one for each body of
+/// Most pipes in use unless the configuration says otherwise, over all shards: one for each body of
 /// [`SPLICE_BYTES_MIN`] or more whose receiver is slower than its sender. Others go through buffers.
 pub const PIPES_MAX: usize = 512;
+/// Most pipes that may be asked for: their ends are half of [`DESCRIPTORS_RESERVED`].
+pub const PIPES_MOST: usize = 1_024;
 /// Bytes that a pipe is asked to hold; the kernel gives less to a user with many pipes.
 pub const PIPE_BYTES: usize = 256 * 1024;
 /// A pipe that holds less is no better than a buffer.
@@ -105,6 +107,12 @@ pub const PIPE_BYTES_MIN: usize = 64 * 1024;
 /// Least known rest of a body that goes through a pipe: for less, the system calls cost more than
 /// the copies.
 pub const SPLICE_BYTES_MIN: u64 = 32 * 1024;
+/// Pause before the kernel is asked again to take bytes that it has room for and does not take.
+pub const SHORTAGE_PAUSE: Duration = Duration::from_millis(20);
+/// Steps of one connection's task before others have their turn.
+pub const STEPS_MAX: u32 = 32;
+/// Bytes moved that count as one more step: a turn moves a MiB, some 200 us.
+pub const STEP_BYTES: usize = 32 * 1024;
 /// Most retries of one request.
 pub const RETRIES_MAX: u32 = 2;
 
@@ -121,8 +129,8 @@ pub struct Limits {
     pub parked_max: usize,
     /// How often a request may be sent again, by default [`RETRIES_MAX`].
     pub retries_max: u32,
-    /// Pipes that large bodies may be in at once, over all shards, by default [`PIPES_MAX`]; an
-    /// eighth of the descriptors at most. 0: all bodies go through buffers.
+    /// Pipes that large bodies may be in at once, over all shards, by default [`PIPES_MAX`], at most
+    /// [`PIPES_MOST`]. 0: all bodies go through buffers.
     pub pipes_max: usize,
 }
 
@@ -148,10 +156,13 @@ pub fn connections_max(descriptors: u64) -> usize {
     usize::try_from(connections).unwrap_or(usize::MAX)
 }
 
-/// Pipes allowed by a descriptor limit: their two ends are at most an eighth of the descriptors.
+/// Pipes allowed by a descriptor limit: none where [`DESCRIPTORS_RESERVED`] is not there whole.
 #[must_use]
 pub fn pipes_max(wanted: usize, descriptors: u64) -> usize {
-    wanted.min(usize::try_from(descriptors / 16).unwrap_or(usize::MAX))
+    if descriptors < 2 * DESCRIPTORS_RESERVED {
+        return 0;
+    }
+    wanted.min(PIPES_MOST)
 }
 
 /// The part of shard `index` of `count` in what they have together: all parts make the whole.
@@ -194,8 +205,8 @@ mod tests {
     fn pipes_leave_descriptors_to_all_else() {
         assert_eq!(pipes_max(512, 1_000_000), 512);
         assert_eq!(pipes_max(512, 8_192), 512);
-        assert_eq!(pipes_max(512, 8_191), 511);
-        assert_eq!(pipes_max(512, 0), 0);
+        assert_eq!(pipes_max(512, 8_191), 0);
+        assert_eq!(pipes_max(2_000, 8_192), 1_024);
         assert_eq!(pipes_max(0, 8_192), 0);
     }
 

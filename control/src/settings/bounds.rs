@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringway_proxy::limits::{HEAD_BYTES_MAX, Limits};
+use ringway_proxy::limits::{HEAD_BYTES_MAX, Limits, PIPES_MOST};
 
 use super::error::SettingError;
 use super::key::Key;
@@ -77,7 +77,8 @@ pub(super) const BOUNDS: [Shape; 6] = [
         value: "COUNT",
         help: "Pipes that the kernel moves large bodies through without copying them, for those \
                whose receiver is slower than their sender; more go through buffers, with 0 all do; \
-               two descriptors each, an eighth of all at most [default: 512]",
+               two descriptors each, and none where fewer than 8192 are allowed; 0 to 1024 \
+               [default: 512]",
     },
 ];
 
@@ -100,7 +101,6 @@ fn waited(text: &str) -> Result<Duration, String> {
 const HEAD_LEAST: u64 = 1024;
 const PARKED_MOST: usize = 1_000_000;
 const RETRIES_MOST: u32 = 10;
-const PIPES_MOST: usize = 100_000;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[cfg(test)]
@@ -146,8 +146,8 @@ mod tests {
             (Key::ParkedMax, "0", "from 1"),
             (Key::RetriesMax, "11", "from 0 to 10"),
             (Key::RetriesMax, "-1", "from 0 to 10"),
-            (Key::PipesMax, "none", "from 0 to 100000"),
-            (Key::PipesMax, "100001", "from 0 to 100000"),
+            (Key::PipesMax, "none", "from 0 to 1024"),
+            (Key::PipesMax, "1025", "from 0 to 1024"),
         ] {
             let error = resolved(&[(key, value)]).unwrap_err();
             assert_named(&error, (key, value), rule);

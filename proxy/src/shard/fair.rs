@@ -9,6 +9,7 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
 
+use crate::limits::STEP_BYTES;
 use crate::shard::Shard;
 
 /// What the task that is polled may still do at once, and those that have stepped aside.
@@ -37,10 +38,11 @@ impl Budget {
         self.left.set(self.most);
     }
 
-    /// Spends one step; whether there was one.
-    fn spend(&self) -> bool {
+    /// Spends a step, and more for the bytes that it moved; whether there was one.
+    fn spend(&self, bytes: usize) -> bool {
         let left = self.left.get();
-        self.left.set(left.saturating_sub(1));
+        let steps = u32::try_from(bytes / STEP_BYTES).unwrap_or(u32::MAX);
+        self.left.set(left.saturating_sub(steps.saturating_add(1)));
         left > 0
     }
 
@@ -70,7 +72,12 @@ impl Budget {
 impl Shard {
     /// Called between two steps of a connection: lets the others run when its time is up.
     pub(crate) async fn be_fair(&self) {
-        if self.budget.spend() {
+        self.be_fair_after(0).await;
+    }
+
+    /// The same, after a step that moved so many bytes.
+    pub(crate) async fn be_fair_after(&self, bytes: usize) {
+        if self.budget.spend(bytes) {
             return;
         }
         let mut aside = false;

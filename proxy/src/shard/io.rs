@@ -137,18 +137,18 @@ impl Sock {
     /// held: the next one is that which was used last, and still lies in the cache.
     pub(crate) async fn recv_bulk(&self, mut buf: Buf) -> (io::Result<usize>, Buf) {
         debug_assert!(buf.is_empty() && buf.free() > 0);
-        loop {
-            match self.recv_now(&mut buf) {
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                result => return (result, buf),
-            }
-            let (class, pool) = (buf.class(), buf.pool());
-            drop(buf);
-            let ready = self.readable().await;
-            buf = pool.take(class);
-            if let Err(e) = ready {
-                return (Err(e), buf);
-            }
+        match self.recv_now(&mut buf) {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+            result => return (result, buf),
+        }
+        let (class, pool) = (buf.class(), buf.pool());
+        drop(buf);
+        let ready = self.readable().await;
+        buf = pool.take(class);
+        match ready.and_then(|()| self.recv_now(&mut buf)) {
+            // Readable, but not now: it waits with its buffer.
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.recv(buf).await,
+            result => (result, buf),
         }
     }
 

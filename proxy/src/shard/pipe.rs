@@ -52,10 +52,11 @@ impl Pipe {
         self.held == 0
     }
 
-    /// Takes up to `most` of what has come to a socket; the pipe must be empty. 0 is the end.
+    /// Takes up to `most` of what has come to a socket; the pipe must be empty. 0 is the end, or
+    /// urgent data (RFC 9293 §3.8.5) before it: splice never gets past that.
     ///
     /// # Errors
-    /// `WouldBlock` when nothing has come; else the socket's.
+    /// `WouldBlock` when nothing has come, or urgent data is next; else the socket's.
     pub(crate) fn fill(&mut self, from: &Sock, most: u64) -> io::Result<usize> {
         self.splice_in(from.fd(), most)
     }

@@ -58,10 +58,11 @@ pub(crate) struct HeldPipe<'a> {
 }
 
 impl HeldPipe<'_> {
-    /// Takes up to `most` of what has come to a socket; the pipe must be empty. 0 is the end.
+    /// Takes up to `most` of what has come to a socket; the pipe must be empty. 0 is the end, or
+    /// urgent data before it.
     ///
     /// # Errors
-    /// `WouldBlock` when nothing has come; else the socket's.
+    /// `WouldBlock` when nothing has come, or urgent data is next; else the socket's.
     pub(crate) fn fill(&mut self, from: &Sock, most: u64) -> io::Result<usize> {
         let pipe = self.pipe.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
         pipe.fill(from, most)

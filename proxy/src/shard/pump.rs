@@ -9,13 +9,14 @@ use std::time::Duration;
 use crate::buf::{Buf, Class};
 use crate::fault::Reject;
 use crate::http::BodyCursor;
-use crate::limits::SPLICE_BYTES_MIN;
+use crate::limits::{SHORTAGE_PAUSE, SPLICE_BYTES_MIN};
 use crate::shard::alarm::{Act, Slot};
 use crate::shard::call::Call;
 use crate::shard::conn::Conn;
 use crate::shard::io::Sock;
 use crate::shard::look::LOOKS;
 use crate::shard::pipes::HeldPipe;
+use crate::shard::rt;
 
 /// Full reads in a row after which the next larger buffer is used.
 const FULL_READS: u32 = 2;
@@ -110,13 +111,16 @@ impl Pump<'_> {
             return Ok(());
         }
         let shard = self.conn.shard;
+        let mut waited = false;
         while cursor.verbatim() > 0 && !self.discard.get() {
             let Some(mut pipe) = shard.pipes.take() else {
                 return Ok(());
             };
             match pipe.fill(self.from, cursor.verbatim()) {
-                Ok(0) => return Err(Fault::Truncated),
+                // The end, or TCP's urgent data before it: a read tells.
+                Ok(0) => return Ok(()),
                 Ok(n) => {
+                    waited = false;
                     cursor.passed(n as u64);
                     self.count(n);
                     if cursor.is_done() && cursor.tail().is_empty() {
@@ -126,13 +130,16 @@ impl Pump<'_> {
                     drop(pipe);
                     // As in `flush`.
                     if !cursor.is_done() {
-                        shard.be_fair().await;
+                        shard.be_fair_after(n).await;
                     }
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                // There is something, and splice does not take it: it never gets past urgent data.
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock && waited => return Ok(()),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     // Its turn comes later: nobody waits with an empty pipe.
                     drop(pipe);
+                    waited = true;
                     self.wait_to_read().await.map_err(|_| Fault::ReadFailed)?;
                 }
                 Err(_) => return Err(Fault::ReadFailed),
@@ -143,21 +150,30 @@ impl Pump<'_> {
 
     /// Sends all that is in a pipe, under the write deadline.
     async fn drain(&self, pipe: &mut HeldPipe<'_>) -> Result<(), Fault> {
-        loop {
-            match pipe.drain(self.to) {
-                Ok(true) => break,
-                Ok(false) => {}
+        let mut slot = None;
+        let drained = loop {
+            let progress = match pipe.drain(self.to) {
+                Ok(true) => break Ok(()),
+                Ok(false) => true,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_) => return Err(Fault::WriteFailed),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => false,
+                Err(_) => break Err(Fault::WriteFailed),
+            };
+            if slot.is_none() || progress {
+                slot = Some(self.write_deadline());
+            } else {
+                // There is room, and nothing is taken: the kernel is short of memory.
+                rt::sleep(SHORTAGE_PAUSE).await;
             }
-            let slot = self.write_deadline();
-            let writable = self.to.writable().await;
+            if self.to.writable().await.is_err() {
+                break Err(Fault::WriteFailed);
+            }
+        };
+        if let Some(slot) = slot {
             self.conn.alarm.clear(slot);
-            writable.map_err(|_| Fault::WriteFailed)?;
         }
         self.progressed();
-        Ok(())
+        drained
     }
 
     /// Counts bytes that go through a pipe.
@@ -214,7 +230,7 @@ impl Pump<'_> {
                 }
                 // Behind the last piece nothing may come between: the other way must find it sent.
                 if !cursor.is_done() {
-                    self.conn.shard.be_fair().await;
+                    self.conn.shard.be_fair_after(step.forward).await;
                 }
             }
             buf.rewind_to(piece_end, end);

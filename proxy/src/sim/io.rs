@@ -101,17 +101,16 @@ impl Sock {
 
     pub(crate) async fn recv_bulk(&self, mut buf: Buf) -> (io::Result<usize>, Buf) {
         assert!(buf.is_empty() && buf.free() > 0, "a read without room");
-        loop {
-            if let Poll::Ready(read) = self.end().read(buf.free(), None) {
-                return (filled(read, &mut buf), buf);
-            }
-            let (class, pool) = (buf.class(), buf.pool());
-            drop(buf);
-            let ready = self.readable().await;
-            buf = pool.take(class);
-            if let Err(e) = ready {
-                return (Err(e), buf);
-            }
+        if let Poll::Ready(read) = self.end().read(buf.free(), None) {
+            return (filled(read, &mut buf), buf);
+        }
+        let (class, pool) = (buf.class(), buf.pool());
+        drop(buf);
+        let ready = self.readable().await;
+        buf = pool.take(class);
+        match ready {
+            Ok(()) => self.recv(buf).await,
+            Err(e) => (Err(e), buf),
         }
     }
 

@@ -30,6 +30,12 @@ impl Pipe {
         assert!(self.0.is_empty(), "a pipe is filled twice");
         let most = usize::try_from(most).map_or(PIPE_BYTES, |most| most.min(PIPE_BYTES));
         world().meanwhile();
+        // As before TCP's urgent data.
+        match world().below(20) {
+            0 => return Err(io::ErrorKind::WouldBlock.into()),
+            1 => return Ok(0),
+            _ => {}
+        }
         match from.end().read(most, None) {
             Poll::Ready(read) => self.0 = read?,
             Poll::Pending => return Err(io::ErrorKind::WouldBlock.into()),

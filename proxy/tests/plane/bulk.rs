@@ -222,3 +222,58 @@ fn a_client_that_leaves_in_an_upload_is_noticed() {
         });
     });
 }
+
+/// Writes `content` with a byte of urgent data in its middle, which is no part of it.
+fn write_with_urgent_byte(stream: &mut TcpStream, content: &str) {
+    let (first, second) = content.split_at(content.len() / 2);
+    stream.write_all(first.as_bytes()).unwrap();
+    std::thread::park_timeout(std::time::Duration::from_millis(50));
+    socket2::SockRef::from(&*stream)
+        .send_out_of_band(b"!")
+        .unwrap();
+    stream.write_all(second.as_bytes()).unwrap();
+}
+
+#[test]
+fn urgent_data_is_passed_over() {
+    const BYTES: usize = 600_000;
+    let echo = echo();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let urgent = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = [0; 4_096];
+            let _ = stream.read(&mut head);
+            write_with_urgent_byte(&mut stream, &ok(&content(BYTES)));
+        }
+    });
+    for pipes in [0, 512] {
+        with_pipes(pipes, |plane| {
+            let rows = [spec("up", &[echo]), spec("down", &[urgent])];
+            plane.publisher.publish(rows.map(Change::Put));
+            let field = format!("Content-Length: {BYTES}\r\n");
+            let mut stream = plane.begin("POST /function/up", &field);
+            write_with_urgent_byte(&mut stream, &content(BYTES));
+            assert!(rest(&mut stream).1 == content(BYTES), "up, {pipes} pipes");
+            let mut stream = plane.begin("GET /function/down", "");
+            assert!(rest(&mut stream).1 == content(BYTES), "down, {pipes} pipes");
+        });
+    }
+}
+
+#[test]
+fn a_stall_behind_urgent_data_is_a_stall() {
+    let echo = echo();
+    let of = |driver: DriverChoice| Config {
+        read_timeout: Some(std::time::Duration::from_millis(300)),
+        ..config(driver)
+    };
+    each_config(of, |plane| {
+        plane.publisher.publish([Change::Put(spec("f", &[echo]))]);
+        let mut stream = plane.begin("POST /function/f", "Content-Length: 900000\r\n");
+        write_with_urgent_byte(&mut stream, &content(400_000));
+        let (head, _) = rest(&mut stream);
+        assert!(head.starts_with("HTTP/1.1 408 "), "{head}");
+    });
+}
