@@ -14,6 +14,7 @@ pub(crate) fn play(stage: &Stage<'_>, seed: u64) {
         stage,
         random: Random::new(seed),
         kept: None,
+        before: None,
     };
     while !stage.is_over() {
         actor.act();
@@ -27,6 +28,8 @@ struct Actor<'a> {
     random: Random,
     /// The keep-alive connection.
     kept: Option<Client>,
+    /// The last call that was made whole, for who asks why the next one failed.
+    before: Option<Ask>,
 }
 
 impl Actor<'_> {
@@ -83,9 +86,15 @@ impl Actor<'_> {
             Ok(client) => client,
             Err(ending) => return ending,
         };
+        let port = client.stream().local_addr().map_or(0, |a| a.port());
         // Who answers early may read no more: the reply says what happened.
         let _ = send(&mut client);
         let (ending, lives) = settle(ask, began, || read(&mut client));
+        if ending == Ending::Error(Error::Cut) && !ask.function.makes(Error::Cut) {
+            let after = began.elapsed();
+            let context = format!("port {port}, after {after:?}, before it {:?}", self.before);
+            self.stage.books().note(&format!("{ask:?}: {context}"));
+        }
         if lives {
             self.kept = Some(client);
         } else if close && ending == Ending::Answered && !client.is_closed(CLOSE_PATIENCE) {
@@ -101,6 +110,7 @@ impl Actor<'_> {
         let method = ask.method();
         let ending = self.exchange(&ask, close, |c| c.send(&bytes), |c| c.reply(method));
         self.enter("whole", &ask, ending);
+        self.before = Some(ask);
     }
 
     /// Several requests in one send, replies in their order.

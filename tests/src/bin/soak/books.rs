@@ -68,7 +68,7 @@ impl Books {
         }
     }
 
-    fn note(&mut self, what: &str) {
+    pub(crate) fn note(&mut self, what: &str) {
         if self.wrong.len() < WRONG_MAX {
             self.wrong.push(what.to_owned());
         }
