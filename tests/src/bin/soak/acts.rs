@@ -26,8 +26,8 @@ pub(crate) fn play(stage: &Stage<'_>, seed: u64) {
 struct Actor<'a> {
     stage: &'a Stage<'a>,
     random: Random,
-    /// The keep-alive connection.
-    kept: Option<Client>,
+    /// The keep-alive connection, and since when it is idle.
+    kept: Option<(Client, Instant)>,
     /// The last call that was made whole, for who asks why the next one failed.
     before: Option<Ask>,
 }
@@ -64,8 +64,8 @@ impl Actor<'_> {
             self.kept = None;
         }
         match self.kept.take() {
-            Some(client) => Ok(client),
-            None => connect(self.stage.gateway.address),
+            Some((client, since)) if since.elapsed() < IDLE_MAX => Ok(client),
+            _ => connect(self.stage.gateway.address),
         }
     }
 
@@ -96,7 +96,7 @@ impl Actor<'_> {
             self.stage.books().note(&format!("{ask:?}: {context}"));
         }
         if lives {
-            self.kept = Some(client);
+            self.kept = Some((client, Instant::now()));
         } else if close && ending == Ending::Answered && !client.is_closed(CLOSE_PATIENCE) {
             return Ending::Error(Error::Surplus);
         }
@@ -140,7 +140,7 @@ impl Actor<'_> {
             }
             self.enter("pipelined", ask, ending);
         }
-        self.kept = connection.ok();
+        self.kept = connection.ok().map(|client| (client, Instant::now()));
     }
 
     fn leaves_amid_request(&mut self) {
@@ -283,6 +283,9 @@ fn slow_reply(client: &mut Client) -> std::io::Result<Reply> {
 const FAULTS: [&str; 4] = ["reset", "amid-request", "amid-reply", "after-reply"];
 /// Between two clients of an actor.
 const THINK_MS_MAX: usize = 20;
+/// An older idle connection may be closed at any moment: the gateway's `RINGWAY_IDLE_TIMEOUT` is
+/// 60 s, and whoever left amid a short reply may have waited for 30 s more than once.
+const IDLE_MAX: Duration = Duration::from_secs(50);
 /// Between two steps of someone slow.
 const STEP: Duration = Duration::from_millis(20);
 /// For a close that was asked for.
