@@ -107,8 +107,9 @@ pub const PIPE_BYTES_MIN: usize = 64 * 1024;
 /// Least known rest of a body that goes through a pipe: for less, the system calls cost more than
 /// the copies.
 pub const SPLICE_BYTES_MIN: u64 = 32 * 1024;
-/// Pause before the kernel is asked again to take bytes that it has room for and does not take.
-pub const SHORTAGE_PAUSE: Duration = Duration::from_millis(20);
+/// How long accepting rests when descriptors or memory run out, and a send that the kernel has room
+/// for and does not take.
+pub const SHORTAGE_PAUSE: Duration = Duration::from_millis(50);
 /// Steps of one connection's task before others have their turn.
 pub const STEPS_MAX: u32 = 32;
 /// Bytes moved that count as one more step: a turn moves a MiB, some 200 us.

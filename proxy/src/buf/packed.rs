@@ -23,9 +23,9 @@ impl Packed {
         if buf.class() > Class::Head {
             return Self::Buffer(Box::new(buf));
         }
-        let bytes: Box<[u8]> = Box::from(buf.bytes());
+        let bytes = Box::from(buf.bytes());
         let pool = buf.pool();
-        pool.keep(bytes.len() as u64);
+        pool.keep(&bytes);
         Self::Bytes(Bytes { bytes, pool })
     }
 
@@ -48,7 +48,7 @@ impl Packed {
 
 impl Drop for Bytes {
     fn drop(&mut self) {
-        self.pool.forget(self.bytes.len() as u64);
+        self.pool.forget(&self.bytes);
     }
 }
 

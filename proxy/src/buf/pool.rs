@@ -102,8 +102,7 @@ impl Pool {
     pub(crate) fn take(self: &Rc<Self>, class: Class) -> Buf {
         let short = class > Class::Small && self.is_short();
         let class = if short { Class::Small } else { class };
-        self.used
-            .set(self.used.get().saturating_add(class.bytes() as u64));
+        self.reserve(class.bytes() as u64);
         let memory = self.free[class as usize].pop().unwrap_or_else(|| {
             self.account(class.bytes() as u64, true);
             vec![0; class.bytes()].into_boxed_slice()
@@ -133,8 +132,7 @@ impl Pool {
     }
 
     pub(crate) fn put_back(&self, memory: Box<[u8]>, class: Class) {
-        self.used
-            .set(self.used.get().saturating_sub(class.bytes() as u64));
+        self.release(class.bytes() as u64);
         let mut free = self.free[class as usize].list.borrow_mut();
         if free.len() < class.kept() {
             free.push(memory);
@@ -144,14 +142,25 @@ impl Pool {
     }
 
     /// Counts bytes outside of buffers as in use, until [`Pool::forget`].
-    pub(crate) fn keep(&self, bytes: u64) {
-        self.used.set(self.used.get().saturating_add(bytes));
+    pub(crate) fn keep(&self, bytes: &[u8]) {
+        let bytes = bytes.len() as u64;
+        self.reserve(bytes);
         self.account(bytes, true);
     }
 
-    pub(crate) fn forget(&self, bytes: u64) {
-        self.used.set(self.used.get().saturating_sub(bytes));
+    pub(crate) fn forget(&self, bytes: &[u8]) {
+        let bytes = bytes.len() as u64;
+        self.release(bytes);
         self.account(bytes, false);
+    }
+
+    /// Counts memory of the kernel's as in use, until [`Pool::release`].
+    pub(crate) fn reserve(&self, bytes: u64) {
+        self.used.set(self.used.get().saturating_add(bytes));
+    }
+
+    pub(crate) fn release(&self, bytes: u64) {
+        self.used.set(self.used.get().saturating_sub(bytes));
     }
 
     /// Gives bulk buffers and heads that nobody needed since the last time back to the allocator.

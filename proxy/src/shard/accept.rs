@@ -10,15 +10,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::Poll;
-use std::time::Duration;
 
+use crate::limits::SHORTAGE_PAUSE;
 use crate::shard::conn::{Conn, Wall};
 use crate::shard::io::{Sock, accept, detach};
 use crate::shard::rt::{self, Canceller, TcpListener, TcpStream};
 use crate::shard::{Neighbour, Shard};
-
-/// How long accepting rests when descriptors or memory run out.
-const SHORTAGE_PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts until the shard drains.
 pub(crate) async fn accept_loop(shard: &'static Shard, listener: TcpListener) {
@@ -42,7 +39,7 @@ pub(crate) async fn accept_loop(shard: &'static Shard, listener: TcpListener) {
         }
     }
     // Connections the kernel completed but nobody accepted would be reset by closing.
-    while let Some(Ok((stream, peer))) = waiting(shard, &listener).await {
+    while let Some(Ok((stream, peer))) = waiting(&listener).await {
         admit(shard, stream, peer);
     }
 }
@@ -61,9 +58,9 @@ fn admit(shard: &'static Shard, stream: TcpStream, peer: SocketAddr) {
 
 /// The least loaded of the other shards, when this one has clearly more connections.
 fn less_loaded(shard: &'static Shard) -> Option<&'static Neighbour> {
-    let mine = shard.connections.get() as u64;
+    let mine = shard.connections.get() as u64 + shard.inbox.coming();
     let others = shard.neighbours.iter();
-    let open = |n: &Neighbour| n.counters.connections.get();
+    let open = |n: &Neighbour| n.counters.connections.get() + n.inbox.coming();
     let least = others.min_by_key(|n| open(n))?;
     // One in eight more is balance enough; below that the hand-over would cost more than it gives.
     let tolerated = open(least) + (open(least) / 8).max(1);
@@ -139,15 +136,11 @@ async fn next(
 }
 
 /// A connection that already waits in the backlog, if any.
-async fn waiting(
-    shard: &'static Shard,
-    listener: &TcpListener,
-) -> Option<io::Result<(TcpStream, SocketAddr)>> {
+async fn waiting(listener: &TcpListener) -> Option<io::Result<(TcpStream, SocketAddr)>> {
     let canceller = Canceller::new();
     let handle = canceller.handle();
     let mut accepting: Pin<Box<_>> = Box::pin(accept(listener, handle));
     let mut canceller = Some(canceller);
-    let _ = shard;
     let result = poll_fn(|cx| {
         if let Poll::Ready(result) = accepting.as_mut().poll(cx) {
             return Poll::Ready(result);

@@ -22,6 +22,9 @@ use crate::table::Doorbell;
 pub(crate) struct Inbox {
     /// Client connections that another shard accepted. At most that shard's backlog at a time.
     handed: Mutex<Vec<(TcpStream, SocketAddr)>>,
+    /// How many of them are not served yet: they count as the shard's when others look for the
+    /// least loaded one. A burst would be given away whole otherwise, and back.
+    coming: AtomicU64,
     /// A byte is on its way; no need for another.
     rung: AtomicBool,
     drain: AtomicBool,
@@ -40,6 +43,7 @@ impl Inbox {
         ours.set_nonblocking(true)?;
         let inbox = Self {
             handed: Mutex::default(),
+            coming: AtomicU64::new(0),
             rung: AtomicBool::new(false),
             drain: AtomicBool::new(false),
             drain_idle: AtomicU64::new(0),
@@ -67,8 +71,14 @@ impl Inbox {
 
     /// Gives the shard a client connection to serve.
     pub(crate) fn hand(&self, stream: TcpStream, peer: SocketAddr) {
+        self.coming.fetch_add(1, Ordering::Relaxed);
         self.handed.lock().push((stream, peer));
         self.ring();
+    }
+
+    /// Connections that were given to the shard and are not served yet.
+    pub(crate) fn coming(&self) -> u64 {
+        self.coming.load(Ordering::Relaxed)
     }
 
     /// How often the shard has answered its bell: it moves after a ring while the shard lives.
@@ -115,6 +125,7 @@ pub(crate) async fn listen(shard: &'static Shard, bell: UnixStream) {
         let handed = std::mem::take(&mut *shard.inbox.handed.lock());
         for (stream, peer) in handed {
             super::accept::take_over(shard, stream, peer);
+            shard.inbox.coming.fetch_sub(1, Ordering::Relaxed);
         }
         let table = shard.table();
         shard.endpoints.borrow_mut().retain(&table);

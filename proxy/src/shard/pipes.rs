@@ -42,7 +42,7 @@ impl Pipes {
         let pipe = free.or_else(|| Pipe::new(self.sockets_wait).ok())?;
         self.taken.set(self.taken.get() + 1);
         // What the kernel holds in it counts as if it lay in a buffer.
-        self.buffers.keep(PIPE_BYTES as u64);
+        self.buffers.reserve(PIPE_BYTES as u64);
         Some(HeldPipe {
             pipe: Some(pipe),
             pipes: self,
@@ -83,7 +83,7 @@ impl Drop for HeldPipe<'_> {
     fn drop(&mut self) {
         let pipes = self.pipes;
         pipes.taken.set(pipes.taken.get().saturating_sub(1));
-        pipes.buffers.forget(PIPE_BYTES as u64);
+        pipes.buffers.release(PIPE_BYTES as u64);
         let mut free = pipes.free.borrow_mut();
         if let Some(pipe) = self.pipe.take().filter(Pipe::is_empty)
             && free.len() < KEPT

@@ -95,16 +95,16 @@ pub(super) async fn dial(place: &str) -> io::Result<Rc<End>> {
     let latency = world().below(300);
     super::rt::sleep(std::time::Duration::from_micros(latency)).await;
     let listener = world().ports.borrow().get(place).cloned();
+    let listener = listener.filter(|listener| !listener.closed.get());
     let listener = listener.ok_or(io::ErrorKind::ConnectionRefused)?;
     let (ours, theirs) = pair();
     let port = u16::try_from(ours.fd & 0x7fff).unwrap_or(1);
     let peer = SocketAddr::from(([127, 0, 0, 1], port));
     listener
-        .0
         .waiting
         .borrow_mut()
         .push_back((TcpStream(theirs), peer));
-    if let Some(waker) = listener.0.waker.take() {
+    if let Some(waker) = listener.waker.take() {
         waker.wake();
     }
     Ok(ours)
@@ -113,7 +113,10 @@ pub(super) async fn dial(place: &str) -> io::Result<Rc<End>> {
 /// Listens at `place`.
 pub(super) fn listen(place: String) -> TcpListener {
     let listener = TcpListener::default();
-    world().ports.borrow_mut().insert(place, listener.clone());
+    world()
+        .ports
+        .borrow_mut()
+        .insert(place, Rc::clone(&listener.0));
     listener
 }
 

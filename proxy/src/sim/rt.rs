@@ -108,14 +108,25 @@ impl TcpStream {
     }
 }
 
-/// A listening socket; clones are the same one.
-#[derive(Clone, Default)]
+/// A listening socket.
+#[derive(Default)]
 pub(crate) struct TcpListener(pub(super) Rc<Backlog>);
 
 #[derive(Default)]
 pub(super) struct Backlog {
     pub(super) waiting: RefCell<VecDeque<(TcpStream, SocketAddr)>>,
     pub(super) waker: RefCell<Option<Waker>>,
+    pub(super) closed: Cell<bool>,
+}
+
+impl Drop for TcpListener {
+    /// Who was not accepted is reset, and nobody connects any more.
+    fn drop(&mut self) {
+        self.0.closed.set(true);
+        for (TcpStream(end), _) in self.0.waiting.take() {
+            end.reset_on_close();
+        }
+    }
 }
 
 impl TcpListener {

@@ -43,7 +43,7 @@ pub(super) struct World {
     /// Every end of a connection, by its descriptor.
     pub(super) ends: RefCell<BTreeMap<RawFd, Weak<End>>>,
     /// Who listens where.
-    pub(super) ports: RefCell<BTreeMap<String, super::rt::TcpListener>>,
+    pub(super) ports: RefCell<BTreeMap<String, Rc<super::rt::Backlog>>>,
     /// Real sockets somebody waits at: the doorbells, which other threads would ring.
     pub(super) bells: RefCell<Vec<Waker>>,
     /// Somebody may have rung.

@@ -146,3 +146,26 @@ fn full_backlog() -> (SocketAddr, (TcpListener, Vec<TcpStream>)) {
     }
     (address, (listener, waiting))
 }
+
+#[test]
+fn a_burst_of_connections_is_shared() {
+    const BURST: u64 = 300;
+    for driver in [DriverChoice::Epoll, DriverChoice::Auto] {
+        let config = Config {
+            idle_timeout: Duration::from_secs(60),
+            ..config(driver)
+        };
+        let plane = Plane::start_with(config, 2);
+        let shares = || {
+            let shards = plane.gateway.metrics().shards;
+            shards.iter().map(|s| s.connections).collect::<Vec<u64>>()
+        };
+        let connect = |_| TcpStream::connect(plane.gateway.local_addr()).unwrap();
+        let clients: Vec<_> = (0..BURST).map(connect).collect();
+        eventually("all to be served", || shares().iter().sum::<u64>() == BURST);
+        // One in eight more than the other has is balance; a few cross on the way.
+        let (most, least) = (shares()[0].max(shares()[1]), shares()[0].min(shares()[1]));
+        assert!(most * 10 <= least * 13, "{most} and {least}");
+        drop(clients);
+    }
+}

@@ -89,6 +89,21 @@ fn echo() -> SocketAddr {
     address
 }
 
+/// A function that reads the head of one request on each connection, and ends it behind its answer.
+fn once(answer: impl Fn(&mut TcpStream) + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = [0; 4_096];
+            let _ = stream.read(&mut head);
+            answer(&mut stream);
+        }
+    });
+    address
+}
+
 /// Runs `test` with each driver, with so many pipes.
 fn with_pipes(pipes_max: usize, test: impl Fn(&Plane)) {
     let of = |driver: DriverChoice| Config {
@@ -183,16 +198,9 @@ fn more_bodies_than_pipes_wait_for_their_readers() {
 #[test]
 fn a_reply_that_is_cut_is_cut_for_the_client_too() {
     const SENT: usize = 400_000;
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let ending = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut head = [0; 4_096];
-            let _ = stream.read(&mut head);
-            let whole = ok(&content(1_000_000));
-            stream.write_all(&whole.as_bytes()[..SENT]).unwrap();
-        }
+    let ending = once(|stream| {
+        let whole = ok(&content(1_000_000));
+        stream.write_all(&whole.as_bytes()[..SENT]).unwrap();
     });
     with_pipes(512, |plane| {
         plane.publisher.publish([Change::Put(spec("f", &[ending]))]);
@@ -238,16 +246,7 @@ fn write_with_urgent_byte(stream: &mut TcpStream, content: &str) {
 fn urgent_data_is_passed_over() {
     const BYTES: usize = 600_000;
     let echo = echo();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let urgent = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut head = [0; 4_096];
-            let _ = stream.read(&mut head);
-            write_with_urgent_byte(&mut stream, &ok(&content(BYTES)));
-        }
-    });
+    let urgent = once(|stream| write_with_urgent_byte(stream, &ok(&content(BYTES))));
     for pipes in [0, 512] {
         with_pipes(pipes, |plane| {
             let rows = [spec("up", &[echo]), spec("down", &[urgent])];

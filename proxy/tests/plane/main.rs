@@ -56,8 +56,12 @@ impl Demand for Teller {
 impl Plane {
     /// Of one shard, so that what is kept per shard is in one place.
     fn start(config: Config) -> Self {
+        Self::start_with(config, 1)
+    }
+
+    fn start_with(config: Config, shards: usize) -> Self {
         let (teller, told) = channel();
-        let publisher = Publisher::new(1);
+        let publisher = Publisher::new(shards);
         let demand = Arc::new(Teller(teller));
         let gateway = Gateway::start(config, publisher.clone(), demand).unwrap();
         Self {
