@@ -37,10 +37,21 @@ impl Stage {
 
     /// The same with the queue in NATS.
     pub(crate) fn on_nats(settings: &[(&str, &str)], annotations: &[(&str, &str)]) -> Self {
-        Self::on(Some(Nats::start()), settings, annotations)
+        Self::served(Nats::start(), settings, annotations)
     }
 
-    /// The same with the queue in this NATS, if there is one; it may not run yet.
+    /// The same with the queue in this NATS, which runs and makes the streams in its own time.
+    pub(crate) fn served(
+        nats: Nats,
+        settings: &[(&str, &str)],
+        annotations: &[(&str, &str)],
+    ) -> Self {
+        let stage = Self::on(Some(nats), settings, annotations);
+        stage.gateway.await_metric("ringway_async_available", 1.0);
+        stage
+    }
+
+    /// The same with the queue in this NATS, if there is one; it may not run yet, or refuse.
     pub(crate) fn on(
         nats: Option<Nats>,
         settings: &[(&str, &str)],

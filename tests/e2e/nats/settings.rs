@@ -1,8 +1,9 @@
 //! How NATS is told who this is, and what it is called there.
 
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use ringway_tests::{Nats, binary};
+use ringway_tests::{Nats, binary, eventually};
 
 use crate::async_calls::stage::Stage;
 
@@ -27,7 +28,7 @@ fn a_user_and_a_token_are_shown() {
     ] {
         let mut nats = Nats::absent(arguments);
         nats.launch();
-        let stage = Stage::on(Some(nats), settings, &[]);
+        let stage = Stage::served(nats, settings, &[]);
         let id = stage.enqueue("/async-function/one", &[], b"x");
         stage.await_state(&id, "done");
     }
@@ -58,7 +59,7 @@ fn nats_is_spoken_to_over_tls_with_certificates_of_both_sides() {
         ("RINGWAY_NATS_CERT_FILE", own.as_str()),
         ("RINGWAY_NATS_KEY_FILE", own_key.as_str()),
     ];
-    let stage = Stage::on(Some(nats), &settings, &[]);
+    let stage = Stage::served(nats, &settings, &[]);
     let id = stage.enqueue("/async-function/one", &[], b"x");
     stage.await_state(&id, "done");
 }
@@ -83,7 +84,7 @@ fn an_nkey_is_shown() {
     let mut nats = Nats::absent(&["--config", config.to_str().unwrap()]);
     nats.launch();
     let settings = [("RINGWAY_NATS_NKEY_FILE", seed.to_str().unwrap())];
-    let stage = Stage::on(Some(nats), &settings, &[]);
+    let stage = Stage::served(nats, &settings, &[]);
     let id = stage.enqueue("/async-function/one", &[], b"x");
     stage.await_state(&id, "done");
 }
@@ -97,13 +98,12 @@ fn who_is_not_let_in_says_so() {
     let mut nats = Nats::absent(&["--auth", "s3cret"]);
     nats.launch();
     let stage = Stage::on(Some(nats), &[], &[]);
-    let reply = stage.post("/async-function/one", &[], b"x");
-    assert_eq!(reply.status, 503);
-    assert!(
-        reply.text().to_lowercase().contains("authorization"),
-        "{}",
-        reply.text()
-    );
+    eventually("what NATS says", Duration::from_secs(10), || {
+        let reply = stage.post("/async-function/one", &[], b"x");
+        assert_eq!(reply.status, 503);
+        let text = reply.text().to_lowercase();
+        text.contains("authorization").then_some(())
+    });
 }
 
 #[test]

@@ -60,7 +60,9 @@ fn scene(nats: &Nats, settings: &[(&str, &str)]) -> Scene {
         .chain(SETTINGS)
         .chain(settings.iter().copied())
         .collect();
-    Scene::new(&settings, 1_000)
+    let scene = Scene::new(&settings, 1_000);
+    scene.gateway.await_metric("ringway_async_available", 1.0);
+    scene
 }
 
 fn clients(scene: &Scene) -> Clients {

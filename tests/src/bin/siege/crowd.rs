@@ -38,7 +38,9 @@ pub(crate) fn idle() -> Result<Vec<String>, String> {
 pub(crate) fn parked() -> Result<Vec<String>, String> {
     raise_descriptor_limit();
     let gateway = Gateway::start();
-    let never = Deployment::vice("vice").env("VICE_START_MS", "600000");
+    let never = Deployment::vice("vice")
+        .env("VICE_START_MS", "600000")
+        .annotation("com.ringway.max-parked", "10000");
     gateway.deploy(&never);
     let mut clients = Vec::new();
     let mut park_until = |total: u64| {
@@ -53,7 +55,7 @@ pub(crate) fn parked() -> Result<Vec<String>, String> {
             let of = |shard| gateway.metric(&format!("ringway_parked{{shard=\"{shard}\"}}"));
             of(0).unwrap_or(0.0) + of(1).unwrap_or(0.0)
         };
-        eventually("the callers to be parked", Duration::from_secs(20), || {
+        eventually("the callers to be parked", Duration::from_secs(60), || {
             (parked() >= total as f64).then_some(())
         });
         // As long as a shard with nothing to do takes to give freed memory back.
@@ -97,6 +99,7 @@ const IDLE: u64 = 15_000;
 const REQUEST: &str = "GET /function/vice/orders?page=2 HTTP/1.1\r\nHost: gateway.example\r\n\
     User-Agent: siege/1.0 (x86_64; linux)\r\nAccept: application/json\r\n\
     Authorization: Bearer 0123456789abcdef0123456789abcdef\r\nAccept-Encoding: gzip, br\r\n\r\n";
-/// As many as one function may have waiting on two shards.
-const PARKED: u64 = 1_800;
+/// So many that what the gateway itself takes or gives back meanwhile, half a MiB, is little beside
+/// them.
+const PARKED: u64 = 15_000;
 const FIRST: u64 = 200;
