@@ -35,7 +35,7 @@ impl Clock {
     pub(crate) fn read_micros(&self) -> u64 {
         let elapsed = self.origin.elapsed();
         let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
-        #[cfg(test)]
+        #[cfg(any(test, fuzzing))]
         let micros = crate::sim::now().unwrap_or(micros);
         self.now.set(micros / 1_000);
         micros

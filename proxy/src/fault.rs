@@ -20,7 +20,8 @@ macro_rules! labels {
 }
 
 labels! {
-    /// Why a request or a connection was refused (`dataplane.md` section 6, one per row group).
+    /// Why a request, a reply or a connection was refused (`dataplane.md` section 6, one per row
+    /// group).
     Reject {
         /// Not HTTP/1.x syntax.
         Syntax = "syntax",
@@ -46,6 +47,8 @@ labels! {
         Underscore = "underscore",
         /// A Connection header that names a framing header.
         Nomination = "nomination",
+        /// A Connection header with more elements than allowed.
+        ConnectionOptions = "connection_options",
         /// Method not a token, or too long.
         Method = "method",
         /// TRACE, TRACK or CONNECT.
@@ -94,6 +97,12 @@ labels! {
         BodyTimeout = "body_timeout",
         /// A preflight from an origin that is not allowed.
         Origin = "origin",
+        /// No descriptor is left for a connection to the function.
+        Descriptors = "descriptors",
+        /// More interim replies than a function may send.
+        Interims = "interims",
+        /// A switch of protocols that was not asked for, or not to WebSocket.
+        Switch = "switch",
     }
 }
 

@@ -27,7 +27,7 @@ mod own;
 pub mod route;
 mod runtime;
 mod shard;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod sim;
 
 pub use config::{AccessLog, Cidr, Config, DriverChoice, HalfClose};

@@ -146,7 +146,7 @@ fn an_early_answer_reaches_a_client_that_still_sends() {
     let mut writer = client.stream().try_clone().unwrap();
     let up = std::thread::spawn(move || {
         let _ = writer.write_all(
-            b"POST /function/vice/refuse-body?ms=300 HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n",
+            b"POST /function/vice/refuse-body?ms=300 HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000000\r\n\r\n",
         );
         let block = vec![0; 64 * 1024];
         while writer.write_all(&block).is_ok() {}

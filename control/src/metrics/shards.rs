@@ -24,6 +24,17 @@ pub(super) fn shards(page: &mut Page, snapshot: &Snapshot) {
         let sum: u64 = snapshot.shards.iter().map(|s| s.rejected(*why)).sum();
         page.sample(name, &[("reason", why.label())], sum);
     }
+    let name = "ringway_reply_rejects_total";
+    page.family(
+        name,
+        "counter",
+        "Replies of functions that cannot be trusted, by reason.",
+    );
+    for why in Reject::ALL {
+        let shards = snapshot.shards.iter();
+        let sum: u64 = shards.map(|s| s.replies_rejected(*why)).sum();
+        page.sample(name, &[("reason", why.label())], sum);
+    }
     let name = "ringway_retries_total";
     page.family(
         name,
@@ -70,7 +81,7 @@ const fn gauge(
     }
 }
 
-const SHARD_FAMILIES: [ShardFamily; 23] = [
+const SHARD_FAMILIES: [ShardFamily; 24] = [
     gauge("ringway_connections", "Client connections open.", |s| {
         s.connections
     }),
@@ -127,6 +138,11 @@ const SHARD_FAMILIES: [ShardFamily; 23] = [
         "ringway_connect_errors_total",
         "Upstream connections that failed.",
         |s| s.connect_errors,
+    ),
+    counter(
+        "ringway_ejections_total",
+        "Times a replica was set aside because a connection to it failed.",
+        |s| s.ejections,
     ),
     counter("ringway_bytes_in_total", "Bytes read from clients.", |s| {
         s.bytes_in

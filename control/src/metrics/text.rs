@@ -158,6 +158,8 @@ mod tests {
         let shard = ShardSnapshot {
             connections: 5,
             rejects: vec![7],
+            reply_rejects: vec![0, 3],
+            ejections: 2,
             ..ShardSnapshot::default()
         };
         let snapshot = Snapshot {
@@ -236,6 +238,8 @@ mod tests {
             "ringway_driver{driver=\"epoll\"} 1".to_owned(),
             "ringway_connections{shard=\"1\"} 5".to_owned(),
             "ringway_rejects_total{reason=\"syntax\"} 14".to_owned(),
+            "ringway_reply_rejects_total{reason=\"bare_line_end\"} 6".to_owned(),
+            "ringway_ejections_total{shard=\"0\"} 2".to_owned(),
             "ringway_retries_total{rule=\"connect\"} 0".to_owned(),
         ] {
             assert!(page.lines().any(|l| l == line), "{line}\n{page}");

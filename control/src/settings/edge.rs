@@ -78,8 +78,9 @@ pub(super) const EDGE: [Shape; 7] = [
         flag: "memory",
         variable: "RINGWAY_MEMORY",
         value: "BYTES",
-        help: "What buffers may use in all, such as 512MiB: near it bodies get small buffers, \
-               above it new calls are answered with 503; at least 8MiB [default: a quarter of \
+        help: "What buffers may use in all, such as 512MiB: from four fifths on bodies get small \
+               buffers, and new calls of functions that have their share of all calls are \
+               answered with 503, above it all new calls; at least 8MiB [default: a quarter of \
                the machine or of the cgroup's limit]",
     },
     Shape {

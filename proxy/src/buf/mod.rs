@@ -7,5 +7,5 @@ mod window;
 pub(crate) use packed::Packed;
 pub(crate) use pool::{Class, Pool};
 pub(crate) use window::{Buf, Full};
-#[cfg(not(test))]
+#[cfg(not(any(test, fuzzing)))]
 pub(crate) use window::{Fill, Flush};

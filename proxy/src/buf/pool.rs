@@ -111,7 +111,7 @@ impl Pool {
     }
 
     /// Bytes in use.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn used(&self) -> u64 {
         self.used.get()
     }

@@ -40,6 +40,14 @@ struct State {
     avoid_until: Millis,
 }
 
+impl State {
+    /// What failed before does not count any more.
+    fn forgive(&mut self) {
+        self.strikes = 0;
+        self.avoid_until = 0;
+    }
+}
+
 struct Idle {
     /// Boxed when it was dialled: from then on only the pointer moves.
     sock: Box<Sock>,
@@ -113,7 +121,7 @@ impl Endpoints {
     }
 
     /// Requests in flight at all endpoints.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn inflight(&self) -> u64 {
         let all = self.states.iter().chain([&self.control]);
         all.map(|state| u64::from(state.inflight)).sum()
@@ -164,23 +172,27 @@ impl Endpoints {
         }
     }
 
-    /// Keeps a connection for the next request; hands it back when there is no room.
+    /// Keeps the connection of an exchange that went well for the next request; hands it back when
+    /// there is no room.
     pub(crate) fn put(&mut self, key: Key, sock: Box<Sock>, now: Millis) -> Option<Box<Sock>> {
-        if self.idle_total >= self.room.in_all {
-            return Some(sock);
-        }
-        let room = self.room.per_endpoint;
+        let (room, in_all) = (self.room.per_endpoint, self.idle_total < self.room.in_all);
         let Some(state) = self.state(key) else {
             return Some(sock);
         };
-        if state.idle.len() >= room {
+        state.forgive();
+        if !in_all || state.idle.len() >= room {
             return Some(sock);
         }
-        state.strikes = 0;
-        state.avoid_until = 0;
         state.idle.push(Idle { sock, since: now });
         self.idle_total += 1;
         None
+    }
+
+    /// An exchange went well, whose connection is not kept.
+    pub(crate) fn forgive(&mut self, key: Key) {
+        if let Some(state) = self.state(key) {
+            state.forgive();
+        }
     }
 
     /// A connection could not be made, or was cut before any reply: look elsewhere for a while.
@@ -267,5 +279,32 @@ mod tests {
             assert!(endpoints.put(key(1), sock(), 0).is_none());
         });
         done.unwrap();
+    }
+
+    #[test]
+    fn a_good_reply_forgives_what_failed_before_it() {
+        let mut endpoints = Endpoints::new(Room::default());
+        let key = Key::Slot { slot: 0, serial: 1 };
+        let endpoint = Endpoint {
+            slot: 0,
+            serial: 1,
+            address: std::sync::Arc::new(crate::table::Address::Unix("/none".into())),
+        };
+        let mut now = 0;
+        for _ in 0..3 {
+            endpoints.failed(key, now);
+            assert_eq!(endpoints.load(&endpoint, now + AVOID_FIRST - 1), None);
+            endpoints.failed(key, now);
+            assert_eq!(endpoints.load(&endpoint, now + AVOID_FIRST), None, "twice");
+            assert_eq!(endpoints.load(&endpoint, now + 2 * AVOID_FIRST), Some(0));
+            endpoints.forgive(key);
+            assert_eq!(endpoints.load(&endpoint, now), Some(0));
+            now += 10;
+        }
+        for _ in 0..100 {
+            endpoints.failed(key, now);
+        }
+        assert_eq!(endpoints.load(&endpoint, now + AVOID_MAX - 1), None);
+        assert_eq!(endpoints.load(&endpoint, now + AVOID_MAX), Some(0));
     }
 }

@@ -137,7 +137,7 @@ impl Connection {
         for option in elements(value) {
             self.options = self.options.saturating_add(1);
             if self.options > CONNECTION_OPTIONS_MAX {
-                return Err(Reject::Nomination);
+                return Err(Reject::ConnectionOptions);
             }
             if option.eq_ignore_ascii_case(b"close") {
                 self.close = true;

@@ -56,7 +56,9 @@ pub fn parse_response<'b, 'h>(
         headers,
         framing: framing.framing,
         keep_alive: framing.reusable && fields.connection.keeps(version),
-        websocket: status == 101 && fields.upgrades == Upgrades::WebSocket,
+        websocket: status == 101
+            && version == Version::Http11
+            && fields.upgrades == Upgrades::WebSocket,
         declared_length: framing.declared,
         raw: head,
         nominates: fields.connection.nominates,

@@ -61,6 +61,7 @@ pub(crate) struct ShardCounters {
     pub(crate) pool_poisoned: Counter,
     pub(crate) upstream_connections: Counter,
     pub(crate) connect_errors: Counter,
+    pub(crate) ejections: Counter,
     pub(crate) bytes_in: Counter,
     pub(crate) bytes_out: Counter,
     pub(crate) panics: Counter,
@@ -70,6 +71,7 @@ pub(crate) struct ShardCounters {
     pub(crate) client_aborts: Counter,
     pub(crate) upstream_aborts: Counter,
     pub(crate) rejects: PerLabel<{ Reject::ALL.len() }>,
+    pub(crate) reply_rejects: PerLabel<{ Reject::ALL.len() }>,
     pub(crate) retries: PerLabel<{ RetryRule::ALL.len() }>,
 }
 
@@ -78,12 +80,18 @@ impl ShardCounters {
         self.rejects.0[why as usize].add(1);
     }
 
+    /// Counts a function's reply that cannot be trusted.
+    pub(crate) fn reject_reply(&self, why: Reject) {
+        self.reply_rejects.0[why as usize].add(1);
+    }
+
     /// Counts a failure that is one of the gateway's own limits as the reject it is.
     pub(crate) fn failed(&self, failure: Failure) {
         match failure {
             Failure::OutOfMemory => self.reject(Reject::Memory),
             Failure::TooManyInflight => self.reject(Reject::Inflight),
             Failure::TooManyParked => self.reject(Reject::Parked),
+            Failure::Shortage => self.reject(Reject::Descriptors),
             _ => {}
         }
     }

@@ -13,5 +13,5 @@ pub use access_log::escape;
 pub(crate) use access_log::{LogRing, LogWriter, PATH_BYTES, Record};
 pub(crate) use counters::{Counter, ShardCounters};
 pub use series::BUCKETS_SECONDS;
-pub(crate) use series::FunctionCounters;
+pub(crate) use series::{FunctionCounters, FunctionShard};
 pub use snapshot::{CodeSnapshot, FunctionSnapshot, ShardSnapshot, Snapshot};

@@ -78,6 +78,8 @@ pub struct ShardSnapshot {
     pub upstream_connections: u64,
     /// Upstream connections that could not be made.
     pub connect_errors: u64,
+    /// Times an endpoint was set aside because a connection to it failed.
+    pub ejections: u64,
     /// Bytes read from clients.
     pub bytes_in: u64,
     /// Bytes written to clients.
@@ -97,6 +99,8 @@ pub struct ShardSnapshot {
     pub upstream_aborts: u64,
     /// Refusals, by [`Reject::ALL`]'s order.
     pub rejects: Vec<u64>,
+    /// Replies of functions that could not be trusted, by [`Reject::ALL`]'s order.
+    pub reply_rejects: Vec<u64>,
     /// Retries, by [`RetryRule::ALL`]'s order.
     pub retries: Vec<u64>,
 }
@@ -143,6 +147,7 @@ impl ShardSnapshot {
             pool_poisoned: shard.pool_poisoned.get(),
             upstream_connections: shard.upstream_connections.get(),
             connect_errors: shard.connect_errors.get(),
+            ejections: shard.ejections.get(),
             bytes_in: shard.bytes_in.get(),
             bytes_out: shard.bytes_out.get(),
             panics: shard.panics.get(),
@@ -152,6 +157,7 @@ impl ShardSnapshot {
             client_aborts: shard.client_aborts.get(),
             upstream_aborts: shard.upstream_aborts.get(),
             rejects: shard.rejects.0.iter().map(Counter::get).collect(),
+            reply_rejects: shard.reply_rejects.0.iter().map(Counter::get).collect(),
             retries: shard.retries.0.iter().map(Counter::get).collect(),
         }
     }
@@ -160,6 +166,12 @@ impl ShardSnapshot {
     #[must_use]
     pub fn rejected(&self, why: Reject) -> u64 {
         self.rejects.get(why as usize).copied().unwrap_or(0)
+    }
+
+    /// Untrusted replies for one reason.
+    #[must_use]
+    pub fn replies_rejected(&self, why: Reject) -> u64 {
+        self.reply_rejects.get(why as usize).copied().unwrap_or(0)
     }
 
     /// Retries by one rule.

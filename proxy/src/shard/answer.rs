@@ -2,7 +2,7 @@
 
 use crate::buf::{Buf, Class};
 use crate::fault::{Failure, Reject};
-use crate::http::{Refusal, Reply};
+use crate::http::{Method, Refusal, Reply};
 use crate::limits::HEADROOM_BYTES;
 use crate::shard::Shard;
 use crate::shard::alarm::{Act, Slot};
@@ -51,9 +51,9 @@ pub(crate) fn holding(shard: &Shard, bytes: &[u8]) -> Buf {
     }
 }
 
-/// Answers a request that was refused before it was understood, with `extra` field lines, and ends
-/// the connection.
-pub(crate) async fn refuse(conn: &Conn, refusal: Refusal, extra: &[u8]) {
+/// Answers a request that was refused before it was understood, and ends the connection.
+/// `method`: as far as it is known.
+pub(crate) async fn refuse(conn: &Conn, refusal: Refusal, method: Method, extra: &[u8]) {
     conn.shard.counters.reject(refusal.why);
     if refusal.status == 0 {
         return;
@@ -63,17 +63,19 @@ pub(crate) async fn refuse(conn: &Conn, refusal: Refusal, extra: &[u8]) {
         _ => b"",
     };
     let extra = if extra.is_empty() { allow } else { extra };
-    if last_words(conn, refusal.status, text_of(refusal), extra).await {
+    let head_only = method == Method::Head;
+    if last_words(conn, refusal.status, text_of(refusal), head_only, extra).await {
         Box::pin(conn.linger()).await;
     }
 }
 
 /// Sends and logs the answer to a request that was never understood. `false` when the client
 /// is gone.
-async fn last_words(conn: &Conn, status: u16, text: &str, extra: &[u8]) -> bool {
+async fn last_words(conn: &Conn, status: u16, text: &str, head_only: bool, extra: &[u8]) -> bool {
     let stamp = Stamp::anonymous(conn.shard);
     let reply = Reply {
         close: true,
+        head_only,
         extra,
         ids: Some(stamp.ids(conn.shard)),
         retry_after: (status == 503).then_some(1),
@@ -86,7 +88,7 @@ async fn last_words(conn: &Conn, status: u16, text: &str, extra: &[u8]) -> bool 
 
 /// Answers 408 after the read side was ended by its deadline.
 pub(crate) async fn timed_out(conn: &Conn, text: &str) {
-    if last_words(conn, 408, text, b"").await {
+    if last_words(conn, 408, text, false, b"").await {
         // Shutting the write side as well, or closing at once, would reset a client that still
         // sends, and its kernel would throw the answer away.
         crate::shard::rt::sleep(std::time::Duration::from_millis(200)).await;
@@ -110,6 +112,7 @@ pub(crate) fn text_of(refusal: Refusal) -> &'static str {
         Reject::BodyHttp10 => "this method has no body in HTTP/1.0",
         Reject::Underscore => "a protected header was sent with an underscore in its name",
         Reject::Nomination => "Connection names a header it may not remove",
+        Reject::ConnectionOptions => "Connection has too many elements",
         Reject::Method => "the method is not a token",
         Reject::MethodRefused => "this method is not allowed",
         Reject::TargetBytes => "the request target has bytes that may not stand there",

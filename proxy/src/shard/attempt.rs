@@ -23,7 +23,7 @@ use crate::shard::first::first;
 use crate::shard::io::{Peek, Side};
 use crate::shard::plan::{Plan, Target};
 use crate::shard::pump::{Fault, Pump, Way};
-use crate::shard::reply_head::{ReplyHead, understand};
+use crate::shard::reply_head::{ReplyHead, Told, understand};
 use crate::shard::upstream::Upstream;
 
 /// What both ways of one try share.
@@ -83,6 +83,7 @@ pub(crate) async fn attempt<'a>(
         this.both(pin!(up), reply).await;
     }
     let sent = this.sent.get();
+    let read = request.cursor.is_done();
     let failure = this.failure();
     let client_gone = this.client_gone.get();
     let down = down.into_inner();
@@ -99,6 +100,7 @@ pub(crate) async fn attempt<'a>(
         End {
             down,
             sent,
+            read,
             failure,
             client_gone,
             rest,
@@ -161,7 +163,7 @@ impl Try<'_> {
         };
         let (result, mut buf) = pump.send(head).await;
         if result.is_err() {
-            return;
+            return self.drop_body(request).await;
         }
         if self.plan.expect_continue
             && request.rest.is_none()
@@ -175,8 +177,9 @@ impl Try<'_> {
         let (result, rest) = pump.run(buf, &mut request.cursor).await;
         request.rest = rest;
         match result {
-            Ok(()) if !self.discard.get() => self.request_sent(),
-            Ok(()) | Err(Fault::WriteFailed) => {}
+            Err(Fault::WriteFailed) => self.drop_body(request).await,
+            _ if self.discard.get() => {}
+            Ok(()) => self.request_sent(),
             Err(fault) => {
                 let expired = self.conn.alarm.has_expired(Slot::Up);
                 let refused = match fault {
@@ -196,6 +199,23 @@ impl Try<'_> {
                 self.upstream.sock.shutdown(Side::Both);
             }
         }
+    }
+
+    /// The function takes no more of the request, and has perhaps answered: the rest of the body is
+    /// read and dropped, for a while, so that the client's next request can be found behind it.
+    async fn drop_body(&self, request: &mut Request) {
+        let stalled = self.conn.alarm.has_expired(Slot::Up) && !self.discard.get();
+        if stalled || request.cursor.is_done() {
+            return;
+        }
+        self.discard.set(true);
+        self.conn
+            .deadline(Slot::Up, Some(LINGER_TIMEOUT), Act::EndClientRead);
+        let buffers = &self.conn.shard.buffers;
+        let buf = request.rest.take();
+        let buf = buf.unwrap_or_else(|| buffers.take(Class::Head));
+        let (_, rest) = self.pump(Way::Up).run(buf, &mut request.cursor).await;
+        request.rest = rest;
     }
 
     /// The reply's way beside an unfinished request: whatever happens, the client is answered
@@ -218,11 +238,14 @@ impl Try<'_> {
             }
             down => down,
         };
-        // The client may still be sending: end our side, drop its bytes for a while.
+        // The client may still be sending: drop its bytes for a while. A reply that did not say that
+        // the connection ends promises that it goes on behind the body.
         self.discard.set(true);
         let alive = matches!(down, Down::Complete { .. } | Down::Answered);
         if alive && !self.conn.alarm.has_expired(Slot::Up) {
-            self.conn.sock.shutdown(Side::Write);
+            if !matches!(&down, Down::Complete { head, .. } if !head.close) {
+                self.conn.sock.shutdown(Side::Write);
+            }
             self.conn
                 .deadline(Slot::Up, Some(LINGER_TIMEOUT), Act::EndClientRead);
         } else {
@@ -262,6 +285,7 @@ impl Try<'_> {
 
     /// The reply's way.
     async fn down(&self) -> Down {
+        self.call.use_reply_room();
         let mut buf = self.conn.shard.buffers.take(Class::Head);
         let mut interims = 0;
         let (mut head, len) = loop {
@@ -271,12 +295,12 @@ impl Try<'_> {
                 Err(down) => return down,
             };
             match self.understood(buf.bytes().get(..len).unwrap_or_default()) {
-                Err(_) => return Down::BadHead,
+                Err(refusal) => return self.distrust(refusal.why),
                 Ok(ReplyHead::Final(head)) => break (head, len),
                 Ok(ReplyHead::Interim { status, forward }) => {
                     interims += 1;
                     if interims > INTERIM_REPLIES_MAX {
-                        return Down::BadHead;
+                        return self.distrust(Reject::Interims);
                     }
                     if forward && !self.send_interim(status).await {
                         return Down::ClientGone;
@@ -291,8 +315,9 @@ impl Try<'_> {
         }
         buf.consume(len);
         let framed = first(&self.conn.shard.scratch.borrow(), buf, &mut head.cursor);
-        let Ok(framed) = framed else {
-            return Down::BadHead;
+        let framed = match framed {
+            Ok(framed) => framed,
+            Err(why) => return self.distrust(why),
         };
         self.call.status.set(head.status);
         let whole = head.cursor.is_done() && head.cursor.tail().is_empty();
@@ -319,14 +344,31 @@ impl Try<'_> {
                 surplus: surplus.is_some(),
             },
             (Err(Fault::WriteFailed), _) => Down::ClientGone,
-            (Err(_), _) => Down::Cut {
-                close_delimited: head.close_delimited,
-            },
+            (Err(fault), _) => {
+                if let Fault::Framing(why) = fault {
+                    self.conn.shard.counters.reject_reply(why);
+                }
+                Down::Cut {
+                    close_delimited: head.close_delimited,
+                }
+            }
         }
     }
 
     fn understood(&self, head: &[u8]) -> Result<ReplyHead, Refusal> {
-        understand(self.conn.shard, self.plan, self.told_continue.get(), head)
+        let told = if self.told_continue.get() {
+            Told::Continue
+        } else if self.plan.expect_continue && !self.sent.get() {
+            Told::Nothing
+        } else {
+            Told::Unasked
+        };
+        understand(self.conn.shard, self.plan, told, head)
+    }
+
+    fn distrust(&self, why: Reject) -> Down {
+        self.conn.shard.counters.reject_reply(why);
+        Down::BadHead
     }
 
     async fn read_head(&self, mut buf: Buf, begun: bool) -> Result<(usize, Buf), Down> {
@@ -335,11 +377,11 @@ impl Try<'_> {
             match end.find(buf.bytes()) {
                 Ok(Some(len)) => return Ok((len, buf)),
                 Ok(None) => {}
-                Err(_) => return Err(Down::BadHead),
+                Err(refusal) => return Err(self.distrust(refusal.why)),
             }
             buf = match buf.with_room() {
                 Ok(buf) => buf,
-                Err(Full::Buffer) => return Err(Down::BadHead),
+                Err(Full::Buffer) => return Err(self.distrust(Reject::HeadTooLarge)),
                 Err(Full::Memory) => return Err(Down::NoRoom),
             };
             let (result, back) = self.upstream.sock.recv(buf).await;

@@ -3,9 +3,10 @@
 use std::cell::Cell;
 use std::sync::atomic::Ordering;
 
+use crate::buf::Class;
 use crate::config::AccessLog;
 use crate::fault::Failure;
-use crate::metrics::{PATH_BYTES, Record};
+use crate::metrics::{Counter, FunctionShard, PATH_BYTES, Record};
 use crate::shard::Shard;
 use crate::shard::conn::Conn;
 use crate::shard::plan::{Plan, Stamp};
@@ -26,7 +27,10 @@ pub(crate) struct Call<'a> {
     /// The status that was sent, or would have been.
     pub(crate) status: Cell<u16>,
     /// The function was called, or would have been: the call's end lets those who wait go on.
-    pub(crate) has_turn: Cell<bool>,
+    has_turn: Cell<bool>,
+    /// The reply's first buffer is counted as in use, and not taken yet: were it not, a crowd that
+    /// is let in at once would take more than there is.
+    reply_room: Cell<bool>,
     /// The reply was cut short.
     pub(crate) cut: Cell<bool>,
     /// The function's books are closed.
@@ -44,7 +48,9 @@ impl<'a> Call<'a> {
         let mut limited = false;
         if let Some(function) = &function {
             let counters = function.shared.counters.shard(shard.index);
-            if shard.buffers.is_exhausted() {
+            if shard.buffers.is_exhausted()
+                || (shard.buffers.is_short() && has_its_share(shard, counters))
+            {
                 counters.started.add(1);
                 counters.ended(503, 0);
                 return Err(Failure::OutOfMemory);
@@ -60,6 +66,9 @@ impl<'a> Call<'a> {
                 }
             }
             counters.started.add(1);
+            if counters.inflight.get() == 0 {
+                shard.busy_functions.set(shard.busy_functions.get() + 1);
+            }
             counters.inflight.add(1);
         } else {
             shard.counters.control_requests.add(1);
@@ -72,6 +81,7 @@ impl<'a> Call<'a> {
             line: Cell::new(shard.log.as_ref().map(|_| Box::new(record(&plan.stamp)))),
             status: Cell::new(CLIENT_GONE),
             has_turn: Cell::new(false),
+            reply_room: Cell::new(false),
             cut: Cell::new(false),
             done: Cell::new(false),
             sent_micros: Cell::new(plan.stamp.start_micros),
@@ -87,6 +97,21 @@ impl Call<'_> {
 }
 
 impl Call<'_> {
+    /// The request is sent now.
+    pub(crate) fn goes(&self) {
+        self.has_turn.set(true);
+        if !self.reply_room.replace(true) {
+            self.conn.shard.buffers.reserve(REPLY_BYTES);
+        }
+    }
+
+    /// The reply's first buffer is taken now, or never.
+    pub(crate) fn use_reply_room(&self) {
+        if self.reply_room.replace(false) {
+            self.conn.shard.buffers.release(REPLY_BYTES);
+        }
+    }
+
     /// The function has nothing more to do with this call: its place is free and its books are
     /// closed before the client can have read the last of the reply, so that whoever has it may
     /// call again, and finds it counted.
@@ -101,6 +126,10 @@ impl Call<'_> {
             .saturating_sub(self.sent_micros.get());
         let counters = function.shared.counters.shard(shard.index);
         counters.inflight.sub(1);
+        if counters.inflight.get() == 0 {
+            let others = shard.busy_functions.get().saturating_sub(1);
+            shard.busy_functions.set(others);
+        }
         counters.ended(self.status.get(), micros);
         if self.limited {
             function.shared.inflight.fetch_sub(1, Ordering::Relaxed);
@@ -115,6 +144,7 @@ impl Drop for Call<'_> {
     fn drop(&mut self) {
         let shard = self.conn.shard;
         shard.counters.inflight.sub(1);
+        self.use_reply_room();
         self.function_done();
         let Some(mut record) = self.line.take() else {
             return;
@@ -128,6 +158,20 @@ impl Drop for Call<'_> {
             write(shard, *record);
         }
     }
+}
+
+const REPLY_BYTES: u64 = Class::Head.bytes() as u64;
+
+/// Whether a function has as many calls of this shard as is fair while memory is short: the rest is
+/// for the others, one call at least of each. Who waits for a replica holds next to nothing and does
+/// not count.
+fn has_its_share(shard: &Shard, function: &FunctionShard) -> bool {
+    let running =
+        |inflight: &Counter, parked: &Counter| inflight.get().saturating_sub(parked.get());
+    let own = running(&function.inflight, &function.parked);
+    let all = running(&shard.counters.inflight, &shard.counters.parked);
+    let functions = u64::from(shard.busy_functions.get());
+    own > 0 && own.saturating_add(1).saturating_mul(functions) > all
 }
 
 /// The stamp's part of a record; the outcome is filled in later, and `micros` is when it began

@@ -51,6 +51,8 @@ pub(crate) struct End {
     pub(crate) down: Down,
     /// The whole request was sent.
     pub(crate) sent: bool,
+    /// It was read to its end, whether the function took all of it or not.
+    pub(crate) read: bool,
     /// Why there is no reply, if there is none.
     pub(crate) failure: Failure,
     pub(crate) client_gone: bool,
@@ -81,8 +83,11 @@ pub(crate) fn conclude<'a>(
             }
             if end.sent && head.reusable && !surplus {
                 upstream.release();
+            } else {
+                upstream.forgive();
             }
-            Outcome::Ended(match (end.sent && plan.keep_alive, head.close) {
+            let over = end.sent || end.read;
+            Outcome::Ended(match (over && plan.keep_alive, head.close) {
                 (true, false) => After::Keep(end.rest),
                 (true, true) => After::Linger,
                 (false, _) => After::Close,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::buf::{Buf, Class, Full};
 use crate::fault::Reject;
-use crate::http::{HeadEnd, Refusal};
+use crate::http::{HeadEnd, Method, Refusal};
 use crate::limits::{IDLE_DEMOTE, LINGER_BYTES_MAX, LINGER_TIMEOUT, PINNED_BUFFERS_MAX};
 use crate::shard::alarm::{Act, Alarm, Slot};
 use crate::shard::clients::ClientPlace;
@@ -50,7 +50,7 @@ enum HeadRead {
         buf: Buf,
         len: usize,
     },
-    /// Nothing came for [`IDLE_DEMOTE`].
+    /// Nothing came for [`IDLE_DEMOTE`], or nothing is there while memory is short.
     Idle,
     Closed,
     TimedOut,
@@ -103,7 +103,8 @@ impl Conn {
         let mut dropped = 0;
         while dropped < LINGER_BYTES_MAX {
             buf.clear();
-            let (result, back) = self.sock.recv(buf).await;
+            // Without a buffer while nothing comes: who is refused takes no memory from others.
+            let (result, back) = self.sock.recv_bulk(buf).await;
             buf = back;
             match result {
                 Ok(n) if n > 0 => dropped += n,
@@ -243,7 +244,7 @@ async fn active<'c>(conn: &'c Conn, mut resumed: Option<Resumed<'c>>) -> Next<'c
                     return Next::Quiet(Quiet::Close);
                 }
                 HeadRead::Refused(refusal) => {
-                    Box::pin(answer::refuse(conn, refusal, b"")).await;
+                    Box::pin(answer::refuse(conn, refusal, Method::Other, b"")).await;
                     return Next::Quiet(Quiet::Close);
                 }
             },
@@ -272,6 +273,9 @@ const SHORT: Refusal = Refusal {
 async fn read_head(conn: &Conn, carry: Option<Buf>, canceller: &mut Canceller) -> HeadRead {
     let shard = conn.shard;
     conn.alarm.reset();
+    if carry.is_none() && shard.buffers.is_short() && conn.sock.peek() == Peek::Quiet {
+        return HeadRead::Idle;
+    }
     let mut buf = carry.unwrap_or_else(|| shard.buffers.take(Class::Head));
     let mut end = HeadEnd::request();
     let mut begun = false;

@@ -86,7 +86,7 @@ pub(crate) async fn run<'c>(conn: &'c Conn, start: Start<'c>) -> Step<'c> {
 
 /// Why a request goes nowhere.
 enum Ending {
-    Refused(Refusal),
+    Refused(Refusal, Method),
     /// Answered here; the buffer holds what follows the head.
     Local(Buf, Local),
     BadBody(Plan, Reject),
@@ -99,17 +99,19 @@ fn begin<'c>(conn: &'c Conn, mut buf: Buf, head_len: usize) -> Result<Forwarding
     conn.alarm.reset();
     let start_micros = shard.clock.read_micros();
     shard.counters.requests.add(1);
-    let planned = plan(
-        conn,
-        buf.bytes().get(..head_len).unwrap_or_default(),
-        start_micros,
-    );
-    buf.consume(head_len);
-    let plan = match planned {
+    let head = buf.bytes().get(..head_len).unwrap_or_default();
+    let plan = match plan(conn, head, start_micros) {
         Ok(plan) => plan,
-        Err(Local::Refused(refusal)) => return Err(Box::new(Ending::Refused(refusal))),
-        Err(local) => return Err(Box::new(Ending::Local(buf, local))),
+        Err(Local::Refused(refusal)) => {
+            let method = method_of(head);
+            return Err(Box::new(Ending::Refused(refusal, method)));
+        }
+        Err(local) => {
+            buf.consume(head_len);
+            return Err(Box::new(Ending::Local(buf, local)));
+        }
     };
+    buf.consume(head_len);
     let mut cursor = BodyCursor::new(plan.framing, Trailers::Forward);
     let (send, rest) = match first(&shard.scratch.borrow(), buf, &mut cursor) {
         Ok(First { send, rest }) => (send, rest),
@@ -133,6 +135,19 @@ fn begin<'c>(conn: &'c Conn, mut buf: Buf, head_len: usize) -> Result<Forwarding
     }
 }
 
+/// The method of a request that was refused, as far as its answer depends on it.
+fn method_of(head: &[u8]) -> Method {
+    if head
+        .strip_prefix(b"\r\n")
+        .unwrap_or(head)
+        .starts_with(b"HEAD ")
+    {
+        Method::Head
+    } else {
+        Method::Other
+    }
+}
+
 /// Answers a request that goes nowhere.
 async fn end(conn: &Conn, ending: Box<Ending>) -> After {
     match *ending {
@@ -140,13 +155,14 @@ async fn end(conn: &Conn, ending: Box<Ending>) -> After {
         Ending::Failed(plan, mut request, failure) => {
             fail(conn, &plan, &mut request, failure).await
         }
-        Ending::Refused(refusal) => {
-            answer::refuse(conn, refusal, b"").await;
+        Ending::Refused(refusal, method) => {
+            answer::refuse(conn, refusal, method, b"").await;
             After::Close
         }
         Ending::BadBody(plan, why) => {
             let extra = plan.cors_fields(conn.shard);
-            answer::refuse(conn, Refusal { status: 400, why }, extra).await;
+            let refusal = Refusal { status: 400, why };
+            answer::refuse(conn, refusal, plan.method, extra).await;
             After::Close
         }
     }
@@ -191,7 +207,7 @@ async fn forward<'c>(
                 return Forwarded::Done(Box::pin(fail(conn, plan, request, failure)).await);
             }
         }
-        call.has_turn.set(true);
+        call.goes();
         let may_retry = *tries < shard.config.limits.retries_max && retries_allowed(plan);
         *tries += 1;
         let (failure, key) = match Upstream::acquire(conn, plan, request.whole, *avoid).await {

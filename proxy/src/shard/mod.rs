@@ -16,19 +16,19 @@ mod exchange;
 mod fair;
 mod first;
 pub(crate) mod inbox;
-#[cfg(not(test))]
+#[cfg(not(any(test, fuzzing)))]
 pub(crate) mod io;
 mod lag;
 mod look;
 mod park;
 mod parked;
-#[cfg(not(test))]
+#[cfg(not(any(test, fuzzing)))]
 pub(crate) mod pipe;
 mod pipes;
 mod plan;
 mod pump;
 mod reply_head;
-#[cfg(not(test))]
+#[cfg(not(any(test, fuzzing)))]
 pub(crate) mod rt;
 mod thrift;
 mod timer;
@@ -59,7 +59,7 @@ use crate::shard::thrift::Thrift;
 use crate::shard::timer::{TICK_MILLIS, Wheel};
 use crate::table::{Address, Held, Publisher, Reader};
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use crate::sim::{io, pipe, rt};
 
 /// What a shard is given at start.
@@ -120,6 +120,8 @@ pub(crate) struct Shard {
     pub(crate) connections_max: usize,
     /// Counts connections per client, where that is limited.
     pub(crate) clients: Option<Arc<Clients>>,
+    /// Functions with calls in flight here.
+    pub(crate) busy_functions: Cell<u32>,
     pub(crate) draining: Cell<bool>,
     /// For how long a connection may wait for a next request while this shard drains.
     pub(crate) drain_idle: Cell<Duration>,
@@ -134,7 +136,7 @@ impl Shard {
     pub(crate) fn new(setup: Setup) -> &'static Self {
         let seed = std::collections::hash_map::RandomState::new();
         let seed = std::hash::BuildHasher::hash_one(&seed, setup.index);
-        #[cfg(test)]
+        #[cfg(any(test, fuzzing))]
         let seed = crate::sim::random().unwrap_or(seed);
         let write_timeout = setup.config.write_timeout.unwrap_or_default();
         let look_every = (write_timeout / LOOKS).as_millis();
@@ -159,6 +161,7 @@ impl Shard {
             connections: Cell::new(0),
             connections_max: setup.connections_max,
             clients: setup.clients,
+            busy_functions: Cell::new(0),
             draining: Cell::new(false),
             drain_idle: Cell::new(Duration::ZERO),
             neighbours: setup.neighbours,

@@ -61,7 +61,8 @@ pub(crate) enum Fault {
 
 impl Pump<'_> {
     /// Sends what `buf` holds of the body, then reads and sends until the body ends. Returns
-    /// what was read behind the body's end.
+    /// what was read behind the body's end; when the receiver takes no more, what was read behind
+    /// the last piece.
     pub(crate) async fn run(
         &self,
         mut buf: Buf,
@@ -72,7 +73,7 @@ impl Pump<'_> {
             let (result, back) = self.flush(buf, cursor).await;
             buf = back;
             match result {
-                Err(fault) => return (Err(fault), None),
+                Err(fault) => return (Err(fault), (!buf.is_empty()).then_some(buf)),
                 Ok(()) if cursor.is_done() => {
                     let rest = (!buf.is_empty()).then_some(buf);
                     return (self.finish(cursor).await, rest);
@@ -98,6 +99,10 @@ impl Pump<'_> {
                 Ok(_) => {}
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return (Err(Fault::ReadFailed), None),
+            }
+            // What arrives behind `shutdown` is still read: who goes on sending is not waited for.
+            if self.discard.get() && self.conn.alarm.has_expired(Slot::Up) {
+                return (Err(Fault::ReadFailed), None);
             }
             full_reads = if buf.free() == 0 { full_reads + 1 } else { 0 };
             self.conn.shard.be_fair().await;
@@ -226,6 +231,7 @@ impl Pump<'_> {
                 let (result, back) = self.send(buf).await;
                 buf = back;
                 if result.is_err() {
+                    buf.rewind_to(piece_end, end);
                     return (Err(Fault::WriteFailed), buf);
                 }
                 // Behind the last piece nothing may come between: the other way must find it sent.
@@ -267,7 +273,7 @@ impl Pump<'_> {
         } else {
             Some(self.read_deadline())
         };
-        let (result, buf) = if buf.class() >= Class::Medium {
+        let (result, buf) = if buf.class() >= Class::Medium || self.discard.get() {
             self.from.recv_bulk(buf).await
         } else {
             self.from.recv(buf).await
@@ -333,7 +339,8 @@ impl Pump<'_> {
         // Who sends large chunks sends more than one.
         let of_chunk = cursor.remaining_of_chunk().saturating_mul(2);
         let class = class.max(Class::for_bytes(of_chunk));
-        if class == buf.class() {
+        // What is left while memory is short is for those who have nothing yet.
+        if class == buf.class() || (class > buf.class() && self.conn.shard.buffers.is_short()) {
             return buf;
         }
         drop(buf);

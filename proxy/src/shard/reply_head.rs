@@ -4,6 +4,7 @@
 
 use std::sync::atomic::Ordering;
 
+use crate::fault::Reject;
 use crate::http::forward::{self, ToClient};
 use crate::http::{
     BodyCursor, Framing, Refusal, ResponseHead, Trailers, Version, parse_response, response_slots,
@@ -20,6 +21,17 @@ pub(crate) enum ReplyHead {
         forward: bool,
     },
     Final(FinalHead),
+}
+
+/// What a client with `Expect: 100-continue` was told so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// It did not ask, or has sent its body all the same.
+    Unasked,
+    /// It waits, and may never send its body.
+    Nothing,
+    /// 100.
+    Continue,
 }
 
 pub(crate) struct FinalHead {
@@ -42,7 +54,7 @@ pub(crate) struct FinalHead {
 pub(crate) fn understand(
     shard: &Shard,
     plan: &Plan,
-    told_continue: bool,
+    told: Told,
     bytes: &[u8],
 ) -> Result<ReplyHead, Refusal> {
     let mut slots = response_slots();
@@ -56,7 +68,7 @@ pub(crate) fn understand(
     if head.status < 200 && head.status != 101 {
         // Only what was asked for: a proxy in front that takes 103 for the reply itself (nginx
         // before 1.29 does) would give the real one to the next request of its connection.
-        let asked_for = head.status == 100 && plan.expect_continue && !told_continue;
+        let asked_for = head.status == 100 && plan.expect_continue && told != Told::Continue;
         let forward = http11 && asked_for;
         if forward {
             forward::interim(&head, &mut scratch);
@@ -70,12 +82,14 @@ pub(crate) fn understand(
     if tunnel && !(plan.websocket && head.websocket) {
         return Err(Refusal {
             status: 502,
-            why: crate::fault::Reject::Syntax,
+            why: Reject::Switch,
         });
     }
     let (framing, cursor) = reframe(head.framing, plan);
     let close_delimited = framing == Framing::UntilClose;
-    let close = !tunnel && (close_delimited || !plan.keep_alive || shard.draining.get());
+    // Whether a body follows that nobody asked for, only the client knows (RFC 9110 §10.1.1).
+    let ends = close_delimited || !plan.keep_alive || told == Told::Nothing;
+    let close = !tunnel && (ends || shard.draining.get());
     let to = ToClient {
         version: plan.version,
         framing,

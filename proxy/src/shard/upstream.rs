@@ -106,11 +106,13 @@ impl<'a> Upstream<'a> {
 
     /// The endpoint cut the connection before it answered: others are preferred for a while.
     pub(crate) fn blame(&self) {
+        self.busy.set_aside();
+    }
+
+    /// The endpoint answered; its connection is not kept.
+    pub(crate) fn forgive(&self) {
         let shard = self.busy.conn.shard;
-        shard
-            .endpoints
-            .borrow_mut()
-            .failed(self.busy.key, shard.clock.now());
+        shard.endpoints.borrow_mut().forgive(self.busy.key);
     }
 
     /// Whether it is proven that the endpoint has taken nothing of this exchange: no byte was
@@ -138,6 +140,14 @@ impl<'a> Upstream<'a> {
 }
 
 impl Busy<'_> {
+    /// Has others preferred for a while.
+    fn set_aside(&self) {
+        let shard = self.conn.shard;
+        shard.counters.ejections.add(1);
+        let now = shard.clock.now();
+        shard.endpoints.borrow_mut().failed(self.key, now);
+    }
+
     async fn dial(&self, address: &Address) -> Result<Sock, Unreachable> {
         let shard = self.conn.shard;
         let gauge = &shard.counters.upstream_connections;
@@ -152,10 +162,7 @@ impl Busy<'_> {
             };
             shard.counters.connect_errors.add(1);
             if !matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) {
-                shard
-                    .endpoints
-                    .borrow_mut()
-                    .failed(self.key, shard.clock.now());
+                self.set_aside();
                 return Err(Unreachable::Refused(self.key));
             }
             if !shard.endpoints.borrow_mut().close_one() {

@@ -1,7 +1,7 @@
 //! Deterministic simulation: the shard's own code between simulated clients and functions.
 //!
 //! `rt.rs`, `io.rs` and `pipe.rs` stand in for the runtime, the sockets and the pipes in this crate's
-//! unit tests; all else is what the gateway runs. One seed chooses everything: who runs next, how bytes are cut
+//! unit tests and in fuzzing; all else is what the gateway runs. One seed chooses everything: who runs next, how bytes are cut
 //! and delayed, who misbehaves and when tables move. The same seed is the same run.
 //!
 //! `RINGWAY_SIM_SEED` runs one seed, loudly; `RINGWAY_SIM_SEEDS` says how many, from
@@ -63,8 +63,8 @@ struct Scene {
 }
 
 impl Scene {
-    fn start(seed: u64, weather: Weather) -> Self {
-        let world = World::begin(seed);
+    fn start(seed: u64, chosen: &[u8], weather: Weather) -> Self {
+        let world = World::begin(seed, chosen);
         let books = Books::new(Ledger::default());
         books.weather.set(weather);
         let publisher = Publisher::new(1);
@@ -204,12 +204,44 @@ fn config() -> Config {
 }
 
 fn run(seed: u64) -> Run {
-    let weather = match seed % 3 {
+    Scene::start(seed, b"", weather(seed)).play()
+}
+
+fn weather(number: u64) -> Weather {
+    match number % 3 {
         0 => Weather::Calm,
         1 => Weather::Flaky,
         _ => Weather::Storm,
+    }
+}
+
+/// The fuzz target `exchange`: the first byte is the weather, the others choose what happens, for as
+/// long as there are any.
+///
+/// # Panics
+/// A promise is broken.
+pub(crate) fn chosen(bytes: &[u8]) {
+    let Some((first, chosen)) = bytes.split_first() else {
+        return;
     };
-    Scene::start(seed, weather).play()
+    let number = u64::from(*first);
+    let run = Scene::start(number, chosen, weather(number)).play();
+    assert!(run.wrong.is_empty(), "{}", run.wrong.join("; "));
+}
+
+/// What fuzzing found worth keeping.
+#[test]
+fn no_stored_choices_break_a_promise() {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fuzz/corpus/exchange");
+    let mut count = 0;
+    for entry in std::fs::read_dir(corpus).expect("stored inputs") {
+        let path = entry.expect("a file").path();
+        let bytes = std::fs::read(&path).expect("a readable file");
+        let held = std::panic::catch_unwind(|| chosen(&bytes));
+        assert!(held.is_ok(), "{}", path.display());
+        count += 1;
+    }
+    assert!(count >= 5, "{count} inputs");
 }
 
 /// A number from the environment.

@@ -3,7 +3,7 @@
 //! others go on beside it. When every task waits, time jumps to the next event.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
 use std::os::fd::RawFd;
 use std::pin::Pin;
@@ -32,6 +32,8 @@ pub(super) struct World {
     /// Microseconds since the run began.
     now: Cell<u64>,
     random: Cell<u64>,
+    /// Choices that are not left to chance: the next come first.
+    chosen: RefCell<VecDeque<u16>>,
     tasks: RefCell<Vec<Option<Task>>>,
     /// Ids of the gateway's tasks: it is one thread.
     gateways: RefCell<BTreeSet<usize>>,
@@ -81,11 +83,15 @@ pub(super) fn current() -> Option<Rc<World>> {
 }
 
 impl World {
-    /// A new world on this thread, in place of an earlier one.
-    pub(super) fn begin(seed: u64) -> Rc<Self> {
+    /// A new world on this thread, in place of an earlier one. Two bytes of `chosen` decide about
+    /// each thing; behind them chance does.
+    pub(super) fn begin(seed: u64, chosen: &[u8]) -> Rc<Self> {
+        let pairs = chosen.chunks_exact(2);
+        let chosen = pairs.map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
         let world = Rc::new(Self {
             now: Cell::new(0),
             random: Cell::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1),
+            chosen: RefCell::new(chosen.collect()),
             tasks: RefCell::default(),
             gateways: RefCell::default(),
             ready: Arc::default(),
@@ -115,8 +121,13 @@ impl World {
         self.now.get()
     }
 
-    /// 64 random bits (xorshift64*).
+    /// 56 random bits (xorshift64*).
     pub(super) fn random(&self) -> u64 {
+        if let Some(chosen) = self.chosen.borrow_mut().pop_front() {
+            // Small numbers stay what they are, for what is small; large ones reach everywhere.
+            let high = u64::from(chosen >> 8).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 16;
+            return (high << 8) | u64::from(chosen & 0xff);
+        }
         let mut x = self.random.get();
         x ^= x >> 12;
         x ^= x << 25;

@@ -10,7 +10,7 @@ use ringway_proxy::{Change, Config, DriverChoice, Reject};
 
 use super::{Plane, body, config, each_config, each_driver, eventually, function, line, ok, spec};
 
-fn shard(plane: &Plane) -> ringway_proxy::metrics::ShardSnapshot {
+pub(super) fn shard(plane: &Plane) -> ringway_proxy::metrics::ShardSnapshot {
     plane.gateway.metrics().shards.remove(0)
 }
 
@@ -136,6 +136,52 @@ fn a_large_reply_head_is_503_while_memory_is_short_and_the_function_is_not_to_bl
         let reply = plane.call("GET /function/f", "");
         assert_eq!(line(&reply), "HTTP/1.1 503 Service Unavailable");
         assert_eq!(shard(plane).upstream_aborts, aborts);
+    });
+}
+
+/// A function that takes calls and does nothing.
+fn idler() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || listener.incoming().collect::<Vec<_>>());
+    address
+}
+
+/// What is left of the memory is for those who have less of it.
+#[test]
+fn a_function_that_takes_all_the_memory_leaves_some_to_others() {
+    let configs = |driver| Config {
+        memory: 1,
+        ..config(driver)
+    };
+    each_config(configs, |plane| {
+        let good = function(|_| ok("good"));
+        plane.publisher.publish([
+            Change::Put(spec("hog", &[idler()])),
+            Change::Put(spec("good", &[good])),
+        ]);
+        let upload = "POST /function/hog HTTP/1.1\r\nHost: a\r\nContent-Length: 99999\r\n\r\nxxxx";
+        let mut held = Vec::new();
+        eventually("a refusal", || {
+            let mut stream = connect(plane);
+            stream.write_all(upload.as_bytes()).unwrap();
+            held.push(stream);
+            shard(plane).rejected(Reject::Memory) > 10
+        });
+        for _ in 0..100 {
+            let reply = plane.call("GET /function/good", "");
+            assert!(
+                reply.ends_with("\r\n\r\ngood"),
+                "{reply} {:#?}",
+                shard(plane)
+            );
+        }
+        let reply = plane.call("POST /function/hog", "Content-Length: 9\r\n");
+        assert_eq!(line(&reply), "HTTP/1.1 503 Service Unavailable");
+        drop(held);
+        eventually("room for all", || {
+            shard(plane).inflight == 0 && !plane.call("GET /function/good", "").is_empty()
+        });
     });
 }
 

@@ -10,6 +10,8 @@
 mod bounds;
 mod bulk;
 mod cors;
+mod early;
+mod health;
 mod hostile;
 mod park;
 mod routes;

@@ -278,7 +278,7 @@ fn row_41_nominations() {
         assert!(head.nominates);
     });
     let more = get(&format!("Connection: {most}\r\nConnection: close\r\n"));
-    refuses(more, 400, Reject::Nomination);
+    refuses(more, 400, Reject::ConnectionOptions);
 }
 
 #[test]

@@ -80,6 +80,7 @@ fn row_44_only_a_101_to_websocket_is_one() {
     let fields = "Connection: Upgrade\r\nUpgrade: WebSocket\r\n";
     assert!(websocket(&format!("HTTP/1.1 101 x\r\n{fields}\r\n")));
     assert!(!websocket(&format!("HTTP/1.1 200 x\r\n{fields}\r\n")));
+    assert!(!websocket(&format!("HTTP/1.0 101 x\r\n{fields}\r\n")));
     assert!(!websocket("HTTP/1.1 101 x\r\nConnection: Upgrade\r\n\r\n"));
     assert!(!websocket("HTTP/1.1 101 x\r\nUpgrade: h2c\r\n\r\n"));
     assert!(!websocket(

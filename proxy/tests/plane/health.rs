@@ -1,0 +1,102 @@
+//! What is known of a function's replicas: which of them failed, and that it is forgotten.
+
+use std::io::Read;
+use std::net::{SocketAddr, TcpListener};
+
+use ringway_proxy::{DriverChoice, Reject};
+
+use super::{body, config, each_config, each_driver, eventually, function, line, ok, spec};
+use crate::hostile::shard;
+
+/// A function that answers with its name on a connection for each call, and ends the connection
+/// instead when the path says so.
+fn mortal(name: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, mut head) = (stream.unwrap(), Vec::new());
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n == 1) {
+                head.push(byte[0]);
+            }
+            if !head.starts_with(format!("POST /die-{name} ").as_bytes()) {
+                let reply = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{name}");
+                let _ = std::io::Write::write_all(&mut stream, reply.as_bytes());
+            }
+        }
+    });
+    address
+}
+
+/// Were what failed not forgotten, the fifth time would take sixteen seconds.
+#[test]
+fn a_replica_that_answers_again_is_as_good_as_new() {
+    let configs = |_| config(DriverChoice::Auto);
+    each_config(configs, |plane| {
+        let row = spec("f", &[mortal("a"), mortal("b")]);
+        plane.publisher.publish([ringway_proxy::Change::Put(row)]);
+        for times in 1..=5 {
+            eventually("a death", || {
+                let reply = plane.call("POST /function/f/die-a", "Content-Length: 0\r\n");
+                line(&reply).contains(" 502 ")
+            });
+            assert_eq!(shard(plane).ejections, times);
+            assert!(plane.call("GET /function/f", "").contains("b"));
+            eventually("its next call", || {
+                body(&plane.call("GET /function/f", "")).contains('a')
+            });
+        }
+    });
+}
+
+#[test]
+fn replies_that_cannot_be_trusted_are_counted_by_reason() {
+    each_driver(|plane| {
+        let replies = [
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx",
+                Reject::RepeatedLength,
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: +1\r\n\r\nx",
+                Reject::BadLength,
+            ),
+            ("HTTP/1.1 200 OK\nA: b\r\n\r\n", Reject::BareLineEnd),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+                Reject::BadTransferEncoding,
+            ),
+            (
+                "HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\n\r\n",
+                Reject::Switch,
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+                Reject::Chunked,
+            ),
+            ("garbage\r\n\r\n", Reject::Syntax),
+        ];
+        let interims = "HTTP/1.1 102 Processing\r\n\r\n".repeat(20);
+        let replies = replies
+            .into_iter()
+            .chain([(interims.as_str(), Reject::Interims)]);
+        for (reply, why) in replies {
+            let whole = reply.to_owned();
+            let address = function(move |_| whole.clone());
+            plane
+                .publisher
+                .publish([ringway_proxy::Change::Put(spec("f", &[address]))]);
+            let before = shard(plane).replies_rejected(why);
+            let got = plane.call("POST /function/f", "Content-Length: 0\r\n");
+            let cut = why == Reject::Chunked && got.starts_with("HTTP/1.1 200 ");
+            assert!(cut || line(&got).contains(" 502 "), "{reply:?}: {got:?}");
+            assert_eq!(shard(plane).replies_rejected(why), before + 1, "{reply:?}");
+        }
+        let good = function(|_| ok("good"));
+        plane
+            .publisher
+            .publish([ringway_proxy::Change::Put(spec("f", &[good]))]);
+        assert_eq!(body(&plane.call("GET /function/f", "")), "good");
+    });
+}
