@@ -33,6 +33,7 @@ mod client;
 mod percent;
 mod rfc3339;
 mod spawner;
+mod supervise;
 mod sys;
 pub mod takeover;
 mod unread;

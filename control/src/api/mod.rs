@@ -20,7 +20,7 @@ mod system;
 mod ui;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use counts::Counts;
 pub use router::{Api, router};

@@ -10,6 +10,7 @@ use super::queue::queue;
 use super::shards::shards;
 use crate::publish::Standing;
 use crate::queue::{Counts, Depths};
+use crate::supervise;
 
 /// What the page tells.
 pub(super) struct Numbers<'a> {
@@ -81,8 +82,12 @@ fn calls(page: &mut Page, calls: &[(Key, CodeSnapshot)]) {
     }
 }
 
-/// The numbers every Prometheus client exports of its process.
+/// Panics of the control plane, and the numbers every Prometheus client exports of its process.
 fn process(page: &mut Page, process: Process) {
+    let family = "ringway_task_panics_total";
+    let help = "Panics in tasks of the control plane, which go on or are begun again.";
+    page.family(family, "counter", help);
+    page.sample(family, &[], supervise::panics());
     let mut one = |name: &str, kind: &str, help: &str, value: f64| {
         page.family(name, kind, help);
         page.sample(name, &[], value);
@@ -244,6 +249,7 @@ mod tests {
         ] {
             assert!(page.lines().any(|l| l == line), "{line}\n{page}");
         }
+        assert!(page.contains("\nringway_task_panics_total "), "{page}");
     }
 
     #[test]

@@ -23,6 +23,7 @@ use super::tally::Tally;
 use super::worker::{GatewayClient, Pace, Rules, Worker, check};
 use crate::name::Namespace;
 use crate::publish::Board;
+use crate::supervise::keep;
 
 /// What a queue needs to do its work.
 #[derive(Clone)]
@@ -111,11 +112,11 @@ impl Desk {
         self.stopping.store(false, Ordering::Relaxed);
         let engine = Arc::new(engine);
         if !self.try_open(&engine).await {
-            tokio::spawn(async move {
+            tokio::spawn(keep("opening the queue", async move || {
                 while !self.try_open(&engine).await {
                     time::sleep(OPEN_AGAIN).await;
                 }
-            });
+            }));
         }
     }
 
@@ -138,9 +139,15 @@ impl Desk {
     }
 
     fn start(&self, queue: Backend, engine: &Engine) {
-        match &queue {
-            Backend::Embedded(queue) => drop(tokio::spawn(queue.clone().sweep())),
-            Backend::JetStream(queue) => drop(tokio::spawn(queue.clone().watch())),
+        match queue.clone() {
+            Backend::Embedded(queue) => {
+                tokio::spawn(keep("sweep of the queue", async move || {
+                    queue.sweep().await
+                }));
+            }
+            Backend::JetStream(queue) => {
+                tokio::spawn(keep("watch of NATS", async move || queue.watch().await));
+            }
         }
         if !engine.works {
             return;
@@ -164,15 +171,20 @@ impl Desk {
         let stopping = Arc::clone(&self.stopping);
         match queue {
             Backend::Embedded(queue) => {
-                let pump = Pump {
+                let pump = Arc::new(Pump {
                     queue,
                     postman,
                     stopping,
-                };
-                tokio::spawn(pump.run());
+                    turns: Arc::default(),
+                });
+                tokio::spawn(keep("deliveries", async move || pump.run().await));
             }
             Backend::JetStream(queue) => {
-                tokio::spawn(queue.deliver(postman, stopping));
+                // Those under way survive a panic.
+                let turns = Arc::default();
+                tokio::spawn(keep("deliveries", async move || {
+                    queue.deliver(&postman, &turns, &stopping).await;
+                }));
             }
         }
     }

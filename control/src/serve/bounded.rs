@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::time;
 
 /// Serves until its task ends; errors of accepting pass.
-pub(super) async fn serve(listener: TcpListener, router: Router) -> Infallible {
+pub(super) async fn serve(listener: &TcpListener, router: &Router) -> Infallible {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         // Never closed: it lives as long as this loop.

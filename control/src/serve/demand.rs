@@ -6,6 +6,7 @@ use ringway_proxy::{Demand, FunctionId, NoDemand};
 use tokio::sync::mpsc;
 
 use crate::provider::Provider;
+use crate::supervise::keep;
 
 /// Something a shard found out about a function.
 #[derive(Debug)]
@@ -41,15 +42,45 @@ pub(super) fn demand(scale_from_zero: bool) -> (Arc<dyn Demand>, mpsc::Receiver<
     (demand, receiver)
 }
 
-/// Hands wishes to the provider.
-pub(super) async fn attend(provider: Arc<dyn Provider>, mut wishes: mpsc::Receiver<Wish>) {
-    while let Some(wish) = wishes.recv().await {
-        match wish {
-            Wish::Wanted(function) => provider.wanted(function),
-            Wish::Unready(function) => provider.unready(function),
+/// Hands wishes to the provider; one whose handling panics is lost, and no other.
+pub(super) fn attend(
+    provider: Arc<dyn Provider>,
+    mut wishes: mpsc::Receiver<Wish>,
+) -> impl Future<Output = ()> + Send {
+    keep("scale from zero", async move || {
+        while let Some(wish) = wishes.recv().await {
+            match wish {
+                Wish::Wanted(function) => provider.wanted(function),
+                Wish::Unready(function) => provider.unready(function),
+            }
         }
-    }
+    })
 }
 
 /// Functions that may be wanted at once and not yet heard of.
 const WISHES_MAX: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::api::tests::memory::Memory;
+    use crate::name::Namespace;
+
+    #[tokio::test]
+    async fn wishes_are_attended_to_after_one_that_panics() {
+        let provider = Arc::new(Memory::default());
+        let (demand, wishes) = demand(true);
+        let task = tokio::spawn(attend(Arc::clone(&provider) as _, wishes));
+        let namespace = Namespace::parse("ns").unwrap();
+        for name in ["first", "panics", "second"] {
+            demand.wanted(&namespace.function(name).unwrap());
+        }
+        drop(demand);
+        let ended = tokio::time::timeout(Duration::from_secs(10), task).await;
+        ended.unwrap().unwrap();
+        let passed = provider.passed.lock().clone();
+        assert_eq!(passed, ["wanted first", "wanted second"]);
+    }
+}

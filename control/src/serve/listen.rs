@@ -9,6 +9,8 @@ use std::time::Duration;
 use axum::Router;
 use tokio::net::UnixListener;
 
+use crate::supervise::once;
+
 /// The address itself, or its IPv4 counterpart where a wildcard asks for IPv6 and there is none.
 pub(super) fn usable(address: SocketAddr) -> SocketAddr {
     let wildcard = address.ip() == Ipv6Addr::UNSPECIFIED;
@@ -36,9 +38,8 @@ pub(super) async fn supervise(path: PathBuf, first: UnixListener, router: Router
         let bound = listener.take().map_or_else(|| bind_control(&path), Ok);
         match bound {
             Ok(listener) => {
-                let router = router.clone();
-                let served = tokio::spawn(async move { axum::serve(listener, router).await });
-                let ended = served.await;
+                let served = axum::serve(listener, router.clone()).into_future();
+                let ended = once("API", served).await;
                 tracing::error!(?ended, "the API ended and is started again");
             }
             Err(error) => tracing::error!(%error, "the API's socket cannot be bound"),

@@ -8,7 +8,7 @@ use crate::settings::Login;
 
 /// Reads the files again and again. They are two small ones: what a file system tells of changes
 /// is different for each kind, and none of it tells all.
-pub(super) async fn follow(login: Login) {
+pub(super) async fn follow(login: &Login) {
     let mut readable = true;
     loop {
         time::sleep(EVERY).await;

@@ -19,6 +19,7 @@ use crate::metrics;
 use crate::publish::Board;
 use crate::queue::{Desk, Engine, QueuePlace};
 use crate::settings::WorkerSettings;
+use crate::supervise::keep;
 use crate::sys;
 
 /// Works until a signal.
@@ -78,7 +79,8 @@ async fn serve(settings: WorkerSettings) -> Result<(), StartError> {
     Arc::clone(&desk).open(engine).await;
     if let Some(listener) = listener {
         let router = metrics::queue_router(Arc::clone(&desk));
-        tokio::spawn(async move { bounded::serve(listener, router).await });
+        let serve = async move || bounded::serve(&listener, &router).await;
+        tokio::spawn(keep("metrics", serve));
     }
     let gateway = settings.gateway;
     tracing::info!(

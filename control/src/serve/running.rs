@@ -1,5 +1,6 @@
 //! The start, in the one order that works: state, spawner, listeners, data plane, table, API.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -33,6 +34,7 @@ use crate::provider::Provider;
 use crate::provider::process::StoreError;
 use crate::publish::Board;
 use crate::settings::{Key, Login, SettingError, Settings};
+use crate::supervise::keep;
 use crate::sys;
 use crate::takeover::{Offer, Successor, TakeoverError};
 
@@ -81,7 +83,7 @@ pub struct Running {
     /// Told when another gateway has taken over.
     pub(super) succeeded: oneshot::Receiver<()>,
     /// Answers Prometheus.
-    pub(super) metrics: JoinHandle<()>,
+    pub(super) metrics: JoinHandle<Infallible>,
     /// What `/system` asks for.
     pub(super) login: Option<Login>,
     /// Time between SIGTERM and the end of accepting.
@@ -146,7 +148,7 @@ impl Running {
                 api::router(api),
             ));
             if let Some(login) = settings.credentials.clone() {
-                tokio::spawn(follow(login));
+                tokio::spawn(keep("credentials", async move || follow(&login).await));
             }
             serve_metrics(ground.metrics, Arc::clone(&facts))
         })?;
@@ -276,15 +278,14 @@ fn facts(
 fn serve_metrics(
     listener: std::net::TcpListener,
     facts: Arc<Facts>,
-) -> Result<JoinHandle<()>, StartError> {
+) -> Result<JoinHandle<Infallible>, StartError> {
     let listener = system("serve the metrics", || {
         listener.set_nonblocking(true)?;
         TcpListener::from_std(listener)
     })?;
-    Ok(tokio::spawn(async move {
-        // It ends with its task.
-        let _ = bounded::serve(listener, metrics::router(facts)).await;
-    }))
+    let router = metrics::router(facts);
+    let serve = async move || bounded::serve(&listener, &router).await;
+    Ok(tokio::spawn(keep("metrics", serve)))
 }
 
 /// What the routes work with.

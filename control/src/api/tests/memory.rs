@@ -20,10 +20,10 @@ use crate::wire::{DeleteRequest, Deployment, ProviderInfo, VersionInfo};
 
 /// Keeps deployments by name, and remembers the rest.
 #[derive(Default)]
-pub(super) struct Memory {
+pub(crate) struct Memory {
     pub(super) functions: Mutex<BTreeMap<String, (Deployment, u64)>>,
     /// Calls that are only passed on.
-    pub(super) passed: Mutex<Vec<String>>,
+    pub(crate) passed: Mutex<Vec<String>>,
 }
 
 impl Memory {
@@ -159,7 +159,12 @@ impl Provider for Memory {
 
     fn watch(&self, _: Arc<dyn Observer>) {}
 
-    fn wanted(&self, _: FunctionId) {}
+    /// Panics for the function of that name.
+    fn wanted(&self, function: FunctionId) {
+        let name = function.name.as_str();
+        assert!(name != "panics", "as it was asked to");
+        self.passed.lock().push(format!("wanted {name}"));
+    }
 
     fn unready(&self, _: FunctionId) {}
 }

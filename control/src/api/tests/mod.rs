@@ -2,5 +2,5 @@
 
 mod documents;
 mod doors;
-mod memory;
+pub(crate) mod memory;
 mod server;

@@ -31,6 +31,7 @@ use crate::provider::{
     Verb,
 };
 use crate::settings::Settings;
+use crate::supervise::once;
 use crate::wire::{FunctionStatus, ProviderInfo, Shown, VersionInfo};
 
 /// Functions as processes on this machine.
@@ -234,7 +235,7 @@ impl Provider for ProcessProvider {
 
     fn wanted(&self, function: FunctionId) {
         let shared = Arc::clone(&self.shared);
-        tokio::spawn(async move { shared.wake(function).await });
+        tokio::spawn(async move { once("a function's wake-up", shared.wake(function)).await });
     }
 
     /// What is in the table here is ready; the word comes from a function of that name's own.

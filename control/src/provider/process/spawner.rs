@@ -19,13 +19,14 @@ use crate::spawner::{
     Abilities, Amount, Ending, HEADER_BYTES, Order, Place, Report, SignalKind, StartOrder, frame,
     length,
 };
+use crate::supervise::once;
 use crate::watchdog::SMALL_PAGES;
 
 /// A spawner that was started and has not been talked to.
 #[derive(Debug)]
 pub struct Launched {
-    process: Child,
-    socket: StdStream,
+    pub(super) process: Child,
+    pub(super) socket: StdStream,
 }
 
 impl Launched {
@@ -75,6 +76,15 @@ struct Waiting {
     usage: DashMap<u64, oneshot::Sender<Vec<Amount>>>,
 }
 
+impl Waiting {
+    /// Everyone who waits hears that there will be no answer.
+    fn forget(&self) {
+        self.started.clear();
+        self.ended.clear();
+        self.usage.clear();
+    }
+}
+
 /// A process the spawner runs for us.
 pub(super) struct Process {
     pub(super) id: u64,
@@ -100,8 +110,23 @@ impl Spawner {
         let (orders, queue) = mpsc::channel(ORDERS_MAX);
         let (leaving, gone) = watch::channel(false);
         let waiting = Arc::new(Waiting::default());
-        tokio::spawn(send(writer, queue));
-        tokio::spawn(hear(reader, Arc::clone(&waiting), leaving));
+        // Neither can be begun again: half a frame may be on its way. The spawner then counts as
+        // gone, which ends the gateway.
+        let broken = leaving.clone();
+        tokio::spawn(async move {
+            if once("orders to the spawner", send(writer, queue))
+                .await
+                .is_none()
+            {
+                broken.send_replace(true);
+            }
+        });
+        let heard = Arc::clone(&waiting);
+        tokio::spawn(async move {
+            once("the spawner's reports", hear(reader, &heard)).await;
+            heard.forget();
+            leaving.send_replace(true);
+        });
         let next_id = AtomicU64::new(1);
         Ok((
             Self {
@@ -199,7 +224,7 @@ async fn send(mut writer: OwnedWriteHalf, mut queue: mpsc::Receiver<Order>) {
     }
 }
 
-async fn hear(mut reader: OwnedReadHalf, waiting: Arc<Waiting>, gone: watch::Sender<bool>) {
+async fn hear(mut reader: OwnedReadHalf, waiting: &Waiting) {
     loop {
         match read(&mut reader).await {
             Ok(Report::Hello(_)) => {}
@@ -213,11 +238,6 @@ async fn hear(mut reader: OwnedReadHalf, waiting: Arc<Waiting>, gone: watch::Sen
             }
         }
     }
-    // Everyone who waits hears that there will be no answer.
-    waiting.started.clear();
-    waiting.ended.clear();
-    waiting.usage.clear();
-    let _ = gone.send(true);
 }
 
 fn answer<T>(waiting: &DashMap<u64, oneshot::Sender<T>>, id: u64, value: T) {

@@ -26,6 +26,7 @@ use crate::provider::{
     Standing, Target, Verb,
 };
 use crate::settings::{ProviderUrl, Settings};
+use crate::supervise::{keep, once};
 use crate::wire::{ProviderInfo, Rows, VersionInfo};
 
 /// A provider behind `functions_provider_url`.
@@ -369,8 +370,12 @@ impl Provider for RemoteProvider {
 
     fn watch(&self, observer: Arc<dyn Observer>) {
         self.shared.known.follow(observer);
-        self.tasks.spawn(watch::functions(Arc::clone(&self.shared)));
-        self.tasks.spawn(watch::addresses(Arc::clone(&self.shared)));
+        let shared = Arc::clone(&self.shared);
+        let functions = async move || watch::functions(&shared).await;
+        self.tasks.spawn(keep("lists of functions", functions));
+        let shared = Arc::clone(&self.shared);
+        let addresses = async move || watch::addresses(&shared).await;
+        self.tasks.spawn(keep("addresses", addresses));
     }
 
     fn wanted(&self, function: FunctionId) {
@@ -384,7 +389,7 @@ impl Provider for RemoteProvider {
             return;
         }
         self.tasks.spawn(async move {
-            shared.check(&function).await;
+            once("a function's check", shared.check(&function)).await;
             shared.checking.remove(&function);
         });
     }

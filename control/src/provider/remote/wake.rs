@@ -11,6 +11,7 @@ use super::watch::internal;
 use crate::name::full;
 use crate::provider::{ProviderError, Standing};
 use crate::scale::Bounds;
+use crate::supervise::once;
 
 /// Wakes `id` unless that is under way.
 pub(super) async fn wake(shared: Arc<Shared>, id: FunctionId) {
@@ -18,8 +19,12 @@ pub(super) async fn wake(shared: Arc<Shared>, id: FunctionId) {
         return;
     }
     let name = full(&id);
-    let ended = shared.wake_once(&id).await;
+    let ended = once("a function's wake-up", shared.wake_once(&id)).await;
     shared.waking.remove(&id);
+    let Some(ended) = ended else {
+        // Who comes later may ask once more.
+        return shared.known.repeat(&id);
+    };
     match ended {
         Ok(true) => {}
         Ok(false) => tracing::warn!(function = name, "no replica became ready"),

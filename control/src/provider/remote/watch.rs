@@ -2,7 +2,6 @@
 //! answers grow old.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ use crate::percent::encoded;
 use crate::provider::{ProviderError, Standing};
 
 /// Looks at the lists until the gateway ends.
-pub(super) async fn functions(shared: Arc<Shared>) {
+pub(super) async fn functions(shared: &Shared) {
     let mut trouble = None;
     loop {
         let began = Instant::now();
@@ -48,7 +47,7 @@ pub(super) async fn functions(shared: Arc<Shared>) {
 }
 
 /// Follows the addresses of the provider, and those of functions where they are called directly.
-pub(super) async fn addresses(shared: Arc<Shared>) {
+pub(super) async fn addresses(shared: &Shared) {
     let mut due = std::time::Instant::now();
     let mut known: Vec<Address> = Vec::new();
     loop {

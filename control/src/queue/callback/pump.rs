@@ -11,21 +11,22 @@ use super::postman::Postman;
 use super::turns::Turns;
 use crate::queue::embedded::Embedded;
 use crate::queue::letter::Letter;
+use crate::supervise::once;
 
 /// Delivers its replies.
 pub(in crate::queue) struct Pump {
     pub(in crate::queue) queue: Embedded,
     pub(in crate::queue) postman: Arc<Postman>,
     pub(in crate::queue) stopping: Arc<AtomicBool>,
+    /// Those under way: the queue names them as due until it is written how they went.
+    pub(in crate::queue) turns: Arc<Mutex<Turns>>,
 }
 
 impl Pump {
     /// Delivers until it is told to stop; what is then under way is delivered again at the next
     /// start.
-    pub(in crate::queue) async fn run(self) {
-        let pump = Arc::new(self);
-        // Those under way: the queue names them as due until it is written how they went.
-        let turns: Arc<Mutex<Turns>> = Arc::default();
+    pub(in crate::queue) async fn run(self: &Arc<Self>) {
+        let (pump, turns) = (self, &self.turns);
         let mut from = None;
         while !pump.stopping.load(Ordering::Relaxed) {
             let free = turns.lock().clone();
@@ -38,12 +39,15 @@ impl Pump {
                 }
             };
             for letter in found.letters {
-                let (pump, turns) = (Arc::clone(&pump), Arc::clone(&turns));
                 // Places only come back meanwhile.
                 if turns.lock().take(letter.seq, &letter.url, &letter.function) {
+                    let pump = Arc::clone(pump);
                     tokio::spawn(async move {
-                        pump.one(&letter).await;
-                        turns.lock().leave(&letter);
+                        if once("a delivery", pump.one(&letter)).await.is_none() {
+                            // It is due at once, and may panic again.
+                            time::sleep(PAUSE_BROKEN).await;
+                        }
+                        pump.turns.lock().leave(&letter);
                         // Its call may have been replayed, and have another reply by now.
                         pump.queue.letter_may_come();
                     });
@@ -69,5 +73,7 @@ impl Pump {
 }
 
 const PAUSE: Duration = Duration::from_millis(500);
+/// Before a delivery that panicked.
+const PAUSE_BROKEN: Duration = Duration::from_secs(10);
 /// From one look behind a crowd to the next.
 const STEP: Duration = Duration::from_millis(20);

@@ -16,7 +16,7 @@ use crate::queue::job::Millis;
 
 impl Embedded {
     /// Sweeps for ever.
-    pub(in crate::queue) async fn sweep(self) {
+    pub(in crate::queue) async fn sweep(&self) {
         loop {
             time::sleep(EVERY).await;
             if let Err(error) = self.sweep_once().await {

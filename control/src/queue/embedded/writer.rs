@@ -13,6 +13,7 @@ use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::queue::{QueueError, seldom, step_back};
+use crate::supervise::caught;
 
 /// The way to the thread.
 #[derive(Clone)]
@@ -119,7 +120,11 @@ fn run(connection: &Connection, mut inbox: mpsc::Receiver<Box<dyn Order>>, faili
                 Err(_) => break,
             }
         }
-        let how = commit(connection, &mut batch);
+        let how = caught("the queue's writer", || commit(connection, &mut batch));
+        let how = how.unwrap_or_else(|| {
+            roll_back(connection);
+            Err(rusqlite::Error::InvalidQuery)
+        });
         if let Err(error) = &how
             && seldom(&error.to_string())
         {
@@ -128,7 +133,8 @@ fn run(connection: &Connection, mut inbox: mpsc::Receiver<Box<dyn Order>>, faili
         failing.store(how.is_err(), Ordering::Relaxed);
         let how = how.map_err(|error| failed(&error));
         for order in batch.drain(..) {
-            order.ended(how.clone());
+            let how = how.clone();
+            caught("the queue's writer", || order.ended(how));
         }
     }
 }
@@ -154,11 +160,17 @@ fn commit(connection: &Connection, batch: &mut [Box<dyn Order>]) -> rusqlite::Re
         let mut commit = connection.prepare_cached("COMMIT")?;
         commit.execute([]).map(|_| ())
     });
-    if ended.is_err() && !connection.is_autocommit() {
+    if ended.is_err() {
+        roll_back(connection);
+    }
+    ended
+}
+
+fn roll_back(connection: &Connection) {
+    if !connection.is_autocommit() {
         // Whatever it answers: without a commit nothing lasts.
         let _ = connection.execute_batch("ROLLBACK");
     }
-    ended
 }
 
 /// Orders that may wait; whoever brings another one waits with it.
@@ -217,5 +229,20 @@ mod tests {
         let count = |c: &Connection| c.query_row("SELECT count(*) FROM t", [], |r| r.get(0));
         let count: i64 = writer.write(count, |_| {}).await.unwrap();
         assert_eq!(count, 0);
+    }
+
+    #[tokio::test]
+    async fn an_order_that_panics_leaves_nothing_and_does_not_end_the_thread() {
+        let writer = writer();
+        let bad = |c: &Connection| -> rusqlite::Result<()> {
+            c.execute("INSERT INTO t VALUES (1)", [])?;
+            panic!("at once")
+        };
+        assert!(writer.write(bad, |()| {}).await.is_err());
+        let put = |c: &Connection| c.execute("INSERT INTO t VALUES (1)", []);
+        assert!(writer.write(put, |_| panic!("late")).await.is_err());
+        let count = |c: &Connection| c.query_row("SELECT count(*) FROM t", [], |r| r.get(0));
+        let count: i64 = writer.write(count, |_| {}).await.unwrap();
+        assert_eq!(count, 1);
     }
 }

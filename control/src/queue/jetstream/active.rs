@@ -35,7 +35,7 @@ impl Shared {
 
 impl JetStream {
     /// Hears of cancelled calls, for ever.
-    pub(in crate::queue) async fn hear(self) {
+    pub(in crate::queue) async fn hear(&self) {
         loop {
             let subject = self.shared.names.cancelled();
             // Fails only when the client is gone; it stands through reconnections.

@@ -24,6 +24,7 @@ use crate::queue::front::Pieces;
 use crate::queue::job::{Delivery, JobId, Millis, State, StoredReply};
 use crate::queue::letter::Letter;
 use crate::queue::{QueueError, Queueing, headers};
+use crate::supervise::keep;
 
 /// A call as it came.
 pub(super) struct Call {
@@ -119,7 +120,9 @@ impl Claim {
             let _ = acker.ack_with(later).await;
             return None;
         }
-        let pulse = tokio::spawn(pulse(Arc::clone(shared), id, Arc::clone(&acker)));
+        let (theirs, heard) = (Arc::clone(shared), Arc::clone(&acker));
+        let beat = async move || pulse(&theirs, id, &heard).await;
+        let pulse = tokio::spawn(keep("a call's pulse", beat));
         Some(Self {
             shared: Arc::clone(shared),
             call,
@@ -413,7 +416,7 @@ impl Drop for Claim {
 }
 
 /// Says that a call is still being worked on, and looks whether it still is to be.
-async fn pulse(shared: Arc<Shared>, id: JobId, acker: Arc<Acker>) {
+async fn pulse(shared: &Shared, id: JobId, acker: &Acker) {
     loop {
         time::sleep(shared.options.ack_wait / 3).await;
         let _ = acker.ack_with(AckKind::Progress).await;

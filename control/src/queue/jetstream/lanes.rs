@@ -23,6 +23,7 @@ use super::streams::{ANEW, failed};
 use crate::queue::QueueError;
 use crate::queue::window::Window;
 use crate::queue::worker::Rules;
+use crate::supervise::{keep, once};
 
 /// The lanes this process serves.
 pub(super) struct Lanes {
@@ -79,13 +80,20 @@ impl JetStream {
         });
         // Once per process: there is one worker.
         let _ = self.shared.lanes.set(Arc::clone(&lanes));
-        tokio::spawn(open_lanes(Arc::clone(&self.shared), lanes, wants));
-        tokio::spawn(self.clone().hear_of_lanes());
-        tokio::spawn(self.clone().hear());
+        let (shared, mut wants) = (Arc::clone(&self.shared), wants);
+        let open = async move || open_lanes(&shared, &lanes, &mut wants).await;
+        tokio::spawn(keep("opening lanes", open));
+        let queue = self.clone();
+        let hear = async move || queue.hear_of_lanes().await;
+        tokio::spawn(keep("word of lanes", hear));
+        let queue = self.clone();
+        tokio::spawn(keep("word of cancelled calls", async move || {
+            queue.hear().await
+        }));
         served
     }
 
-    async fn hear_of_lanes(self) {
+    async fn hear_of_lanes(&self) {
         loop {
             let subject = self.shared.names.filled();
             if let Ok(mut heard) = self.shared.client.subscribe(subject).await {
@@ -101,7 +109,7 @@ impl JetStream {
     }
 }
 
-async fn open_lanes(shared: Arc<Shared>, lanes: Arc<Lanes>, mut wants: mpsc::Receiver<String>) {
+async fn open_lanes(shared: &Arc<Shared>, lanes: &Arc<Lanes>, wants: &mut mpsc::Receiver<String>) {
     while let Some(token) = wants.recv().await {
         if lanes.open.contains_key(&token) || lanes.open.len() >= LANES_MAX {
             continue;
@@ -112,9 +120,10 @@ async fn open_lanes(shared: Arc<Shared>, lanes: Arc<Lanes>, mut wants: mpsc::Rec
             freed: Notify::new(),
         });
         lanes.open.insert(token, Arc::clone(&lane));
-        let (shared, lanes) = (Arc::clone(&shared), Arc::clone(&lanes));
+        let (shared, lanes) = (Arc::clone(shared), Arc::clone(lanes));
         tokio::spawn(async move {
-            lanes.run(&shared, &lane).await;
+            // One that is not open any more is opened when it is heard of again.
+            once("a lane", lanes.run(&shared, &lane)).await;
             lanes.open.remove(&lane.token);
         });
     }

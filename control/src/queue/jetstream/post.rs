@@ -21,17 +21,22 @@ use crate::queue::QueueError;
 use crate::queue::callback::{Postman, Turns};
 use crate::queue::job::{Delivery, Millis};
 use crate::queue::letter::{DeliveryEnd, Letter};
+use crate::supervise::once;
 
 impl JetStream {
     /// Delivers until it is told to stop.
-    pub(in crate::queue) async fn deliver(self, postman: Arc<Postman>, stopping: Arc<AtomicBool>) {
-        let turns = Arc::<Mutex<Turns>>::default();
+    pub(in crate::queue) async fn deliver(
+        &self,
+        postman: &Arc<Postman>,
+        turns: &Arc<Mutex<Turns>>,
+        stopping: &AtomicBool,
+    ) {
         while !stopping.load(Ordering::Relaxed) {
             if !self.shared.is_connected() {
                 time::sleep(LOOK).await;
                 continue;
             }
-            if let Err(error) = self.deliver_some(&postman, &turns, &stopping).await {
+            if let Err(error) = self.deliver_some(postman, turns, stopping).await {
                 tracing::debug!(%error, "replies to be delivered cannot be read");
                 time::sleep(PAUSE).await;
             }
@@ -61,12 +66,26 @@ impl JetStream {
                 };
                 if let Some(message) = next.transpose().map_err(failed)? {
                     let (shared, postman) = (Arc::clone(&self.shared), Arc::clone(postman));
-                    tokio::spawn(one(shared, postman, message, Arc::clone(turns)));
+                    let delivery = one(shared, postman, message, Arc::clone(turns));
+                    // After a panic its message comes again.
+                    tokio::spawn(once("a delivery", delivery));
                 }
                 break;
             }
         }
         Ok(())
+    }
+}
+
+/// A letter's place, until it is dropped.
+struct Turn {
+    turns: Arc<Mutex<Turns>>,
+    letter: Letter,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.turns.lock().leave(&self.letter);
     }
 }
 
@@ -102,6 +121,10 @@ async fn one(
         let _ = acker.ack_with(later).await;
         return;
     }
+    let turn = Turn {
+        turns,
+        letter: place,
+    };
     if again > 0 {
         letter.tried = tried(&shared, &letter).await.unwrap_or(again);
     }
@@ -123,7 +146,7 @@ async fn one(
         tracing::warn!(%error, job_id = %letter.id, "how a delivery went is not written");
     }
     settle(&acker, &end).await;
-    turns.lock().leave(&place);
+    drop(turn);
 }
 
 /// Attempts at a delivery, as its call's record has them: a message also comes again because there

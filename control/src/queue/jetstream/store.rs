@@ -104,7 +104,7 @@ impl JetStream {
     }
 
     /// Looks after the queue for ever: whether it is there, how full it is.
-    pub(in crate::queue) async fn watch(self) {
+    pub(in crate::queue) async fn watch(&self) {
         loop {
             time::sleep(WATCH).await;
             if !self.shared.is_connected() {

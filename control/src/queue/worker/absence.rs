@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time;
 
 use super::run::Worker;
+use crate::supervise::keep;
 
 impl Worker {
     /// The gateway could not be connected to. Nothing is begun until it can be.
@@ -20,7 +21,9 @@ impl Worker {
             error,
             "the gateway takes no connections; asynchronous calls wait for it"
         );
-        tokio::spawn(Arc::clone(self).await_gateway());
+        let worker = Arc::clone(self);
+        let wait = async move || worker.await_gateway().await;
+        tokio::spawn(keep("wait for the gateway", wait));
     }
 
     /// Whether the gateway took no connection when it was last asked for one.
@@ -28,7 +31,7 @@ impl Worker {
         self.gateway.away.load(Ordering::Relaxed)
     }
 
-    async fn await_gateway(self: Arc<Self>) {
+    async fn await_gateway(&self) {
         let mut pause = PAUSE_MIN;
         while !self.is_stopping() {
             time::sleep(pause).await;

@@ -14,6 +14,7 @@ use tokio::time;
 
 use super::governor::Governor;
 use crate::queue::tally::Tally;
+use crate::supervise::caught;
 
 /// When calls may begin.
 pub(in crate::queue) struct Pace {
@@ -42,7 +43,11 @@ impl Pace {
         });
         let watched = Arc::downgrade(&pace);
         let thread = thread::Builder::new().name("queue-pace".into());
-        let started = thread.spawn(move || watch(&watched, late, &tally));
+        let started = thread.spawn(move || {
+            while caught("pace of the queue", || watch(&watched, late, &tally)).is_none() {
+                thread::sleep(PAUSE);
+            }
+        });
         if let Err(error) = started {
             tracing::warn!(%error, "asynchronous calls do not yield to others: no thread to watch the machine");
             return None;
@@ -113,6 +118,8 @@ fn watch(pace: &Weak<Pace>, late: Duration, tally: &Tally) {
     }
 }
 
+/// After a panic.
+const PAUSE: Duration = Duration::from_secs(1);
 const STEP: Duration = Duration::from_millis(2);
 /// Being late once in this time is nothing.
 const TOLERATED: Duration = Duration::from_millis(500);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::time;
 
 use super::line::GatewayClient;
@@ -11,8 +12,10 @@ use super::pace::Pace;
 use crate::publish::Board;
 use crate::queue::backend::{Backend, Claim};
 use crate::queue::embedded::Embedded;
+use crate::queue::jetstream;
 use crate::queue::policy::{Queueing, RetryPolicy};
 use crate::queue::tally::Tally;
+use crate::supervise::{keep, once};
 
 /// How calls are run.
 #[derive(Clone, Debug)]
@@ -66,23 +69,38 @@ impl Worker {
     /// Works until it is told to stop; calls that run then go on.
     pub(in crate::queue) async fn run(self: Arc<Self>) {
         match self.queue.clone() {
-            Backend::Embedded(queue) => self.serve(&queue).await,
+            Backend::Embedded(queue) => {
+                keep("the queue's calls", async move || self.serve(&queue).await).await;
+            }
             Backend::JetStream(queue) => {
                 let away = &self.gateway.away;
                 let mut claims = queue.serve(&self.rules, &self.stopping, away);
-                while !self.is_stopping() {
-                    // Looks up now and then, to hear of the end.
-                    if let Ok(Some(claim)) = time::timeout(LOOK, claims.recv()).await {
-                        if self.misses_gateway() {
-                            // Another worker may reach one.
-                            continue;
-                        }
-                        self.turn().await;
-                        tokio::spawn(Arc::clone(&self).attempt(Claim::JetStream(Box::new(claim))));
-                    }
-                }
+                keep("the queue's calls", async move || {
+                    self.take(&mut claims).await
+                })
+                .await;
             }
         }
+    }
+
+    async fn take(self: &Arc<Self>, claims: &mut mpsc::Receiver<jetstream::Claim>) {
+        while !self.is_stopping() {
+            // Looks up now and then, to hear of the end.
+            if let Ok(Some(claim)) = time::timeout(LOOK, claims.recv()).await {
+                if self.misses_gateway() {
+                    // Another worker may reach one.
+                    continue;
+                }
+                self.turn().await;
+                self.begin(Claim::JetStream(Box::new(claim)));
+            }
+        }
+    }
+
+    /// A panic costs the attempt; its claim is let go of.
+    fn begin(self: &Arc<Self>, claim: Claim) {
+        let attempt = Arc::clone(self).attempt(claim);
+        tokio::spawn(once("a queued call", attempt));
     }
 
     async fn serve(self: &Arc<Self>, queue: &Embedded) {
@@ -92,7 +110,7 @@ impl Worker {
                 && let Some(claim) = queue.claim(most, |function| self.limit(function))
             {
                 self.turn().await;
-                tokio::spawn(Arc::clone(self).attempt(Claim::Embedded(claim)));
+                self.begin(Claim::Embedded(claim));
             }
             if self.misses_gateway() {
                 time::sleep(LOOK).await;

@@ -33,7 +33,7 @@ pub(crate) fn million() -> Result<Vec<String>, String> {
     }
     let took = began.elapsed().as_secs_f64();
     let grown = gateway.resident_kib().saturating_sub(resident);
-    let panics = sum(&gateway, "ringway_panics_total");
+    let panics = sum(&gateway, "ringway_panics_total") + sum(&gateway, "ringway_task_panics_total");
     let inflight = sum(&gateway, "ringway_inflight");
     let canary = request(gateway.address, "GET", "/function/vice/x", &[], b"");
     let figures = vec![

@@ -196,11 +196,12 @@ fn retries(gateway: &Gateway) -> String {
 }
 
 /// Families that are 0 while nothing happens, or while all is well.
-const GAUGES: [&str; 5] = [
+const GAUGES: [&str; 6] = [
     "ringway_inflight",
     "ringway_parked",
     "gateway_function_invocation_inflight",
     "ringway_panics_total",
+    "ringway_task_panics_total",
     "ringway_shards_stuck",
 ];
 /// Clients at once, each a thread.
