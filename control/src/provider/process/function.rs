@@ -1,6 +1,7 @@
 //! One function at work: its state under a lock, its replicas as tasks, its row as observed.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -13,6 +14,7 @@ use super::usage::Measurement;
 use super::world::World;
 use crate::name;
 use crate::provider::{Observed, Row, Via};
+use crate::supervise::once;
 
 /// A deployed function.
 pub(super) struct Function {
@@ -82,18 +84,23 @@ impl Function {
             (key, revision, left)
         });
         let started: Vec<_> = started.collect();
-        // The row first: whoever leaves must not be in the table any more.
-        self.show(&mut inner);
+        // The row first: whoever leaves must not be in the table any more. Should that panic, what
+        // was decided is done all the same, and the caller's task panics then.
+        let shown = catch_unwind(AssertUnwindSafe(|| self.show(&mut inner)));
         for key in plan.leave {
             if let Some(leave) = inner.leave.get(&key) {
                 leave.send_replace(true);
             }
         }
         for (key, revision, left) in started {
-            tokio::spawn(replica::run(Arc::clone(self), key, revision, left));
+            tokio::spawn(replica::keep_running(Arc::clone(self), key, revision, left));
         }
         if plan.settled {
-            tokio::spawn(save_settled(Arc::clone(self)));
+            tokio::spawn(once("a function's state", save_settled(Arc::clone(self))));
+        }
+        drop(inner);
+        if let Err(panic) = shown {
+            resume_unwind(panic);
         }
     }
 
@@ -107,15 +114,16 @@ impl Function {
 
     fn show(&self, inner: &mut Inner) {
         if inner.state.life == Life::Deleted {
-            if inner.shown.take().is_some() {
+            if inner.shown.is_some() {
                 self.world.observed(vec![Observed::Gone(self.id.clone())]);
+                inner.shown = None;
             }
             return;
         }
         let row = self.row(&inner.state);
         if inner.shown.as_ref() != Some(&row) {
-            inner.shown = Some(row.clone());
-            self.world.observed(vec![Observed::Present(row)]);
+            self.world.observed(vec![Observed::Present(row.clone())]);
+            inner.shown = Some(row);
         }
     }
 

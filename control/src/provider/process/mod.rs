@@ -25,6 +25,9 @@ mod usage;
 mod vault;
 mod world;
 
+#[cfg(test)]
+mod tests;
+
 pub use provider::ProcessProvider;
 pub use spawner::Launched;
 pub use store::{Store, StoreError};

@@ -14,16 +14,18 @@ use super::ports::Port;
 use super::ready::ready;
 use super::recipe::Mode;
 use super::spawner::Process;
-use super::state::Revision;
+use super::state::{Revision, State};
 use crate::spawner::SignalKind;
+use crate::supervise::{caught, keep};
 
-/// Runs a replica until `left` turns true.
-pub(super) async fn run(
+/// Runs a replica until `left` turns true. One whose task panics has died: what it left is ended,
+/// and it is started again.
+pub(super) fn keep_running(
     function: Arc<Function>,
     key: u64,
     revision: Arc<Revision>,
     left: watch::Receiver<bool>,
-) {
+) -> impl Future<Output = ()> + Send {
     let instance = instance(&function, key);
     let mut replica = Replica {
         function,
@@ -32,27 +34,7 @@ pub(super) async fn run(
         left,
         instance,
     };
-    let mut backoff = Backoff::new();
-    loop {
-        let began = Instant::now();
-        let reason = match replica.live().await {
-            End::Left => break,
-            End::Died(reason) => reason,
-        };
-        replica.function.starting(key, None);
-        let pause = backoff.after(began.elapsed());
-        tracing::warn!(
-            function = replica.function.full_name(),
-            instance = replica.instance,
-            "replica died ({reason}); next start in {pause:?}{}",
-            replica.consequence()
-        );
-        tokio::select! {
-            () = time::sleep(pause) => {}
-            () = asked_to_leave(&mut replica.left) => break,
-        }
-    }
-    replica.function.forget(key);
+    keep("a replica", async move || replica.run().await)
 }
 
 struct Replica {
@@ -73,6 +55,51 @@ enum End {
 }
 
 impl Replica {
+    /// Lives and dies, until it is asked to leave.
+    async fn run(&mut self) {
+        if !self.bury().await {
+            return;
+        }
+        let mut backoff = Backoff::new();
+        while !*self.left.borrow() {
+            let began = Instant::now();
+            let reason = match self.live().await {
+                End::Left => break,
+                End::Died(reason) => reason,
+            };
+            self.function.starting(self.key, None);
+            let pause = backoff.after(began.elapsed());
+            tracing::warn!(
+                function = self.function.full_name(),
+                instance = self.instance,
+                "replica died ({reason}); next start in {pause:?}{}",
+                self.consequence()
+            );
+            tokio::select! {
+                () = time::sleep(pause) => {}
+                () = asked_to_leave(&mut self.left) => break,
+            }
+        }
+        self.function.forget(self.key);
+    }
+
+    /// Ends the process that a panic left behind; whether this replica is still one of its
+    /// function.
+    async fn bury(&self) -> bool {
+        let (function, key) = (&self.function, self.key);
+        let find = |state: &State| state.replicas.iter().find(|r| r.key == key).cloned();
+        let Some(known) = function.read(find) else {
+            return false;
+        };
+        if let Some(process) = known.process {
+            // Out of the table first; whether or not that panics, the process is not kept.
+            caught("a replica", || function.starting(key, None));
+            let spawner = &function.world.spawner;
+            spawner.signal(process, SignalKind::Kill).await;
+        }
+        true
+    }
+
     /// What the death means for an update under way.
     fn consequence(&self) -> &'static str {
         let number = self.revision.number;
