@@ -189,3 +189,85 @@ fn a_successor_that_dies_on_the_way_changes_nothing() {
     let reply = client.request("GET", "/function/vice/x", &[], b"").unwrap();
     assert_eq!((reply.status, reply.header("connection")), (200, None));
 }
+
+/// A gateway with a function whose replicas take this long to be ready.
+fn with_slow_start(millis: &str) -> Gateway {
+    let gateway = Gateway::start();
+    let deployment = Deployment::vice("vice").env("VICE_START_MS", millis);
+    gateway.deploy_ready(&deployment, 1);
+    gateway
+}
+
+fn await_log(gateway: &Gateway, text: &str) {
+    eventually(text, Duration::from_secs(10), || {
+        gateway.log().contains(text).then_some(())
+    });
+}
+
+#[test]
+fn a_gateway_told_to_end_lets_its_successor_come_first() {
+    let mut gateway = with_slow_start("2500");
+    let load = Load::start(&gateway, "/function/vice/x", 4);
+    load.after(100);
+    let successor = gateway.successor();
+    await_log(&gateway, "another gateway is taking over");
+    gateway.signal(libc::SIGTERM);
+    await_log(&gateway, "a second signal ends the wait");
+    load.after(100);
+    assert_eq!(gateway.followed_by(successor), Some(0), "{}", gateway.log());
+    load.after(300);
+    assert_eq!(load.finish(), Vec::<String>::new());
+    assert_eq!(gateway.call("GET", "/function/vice/x", b"").status, 200);
+    assert_eq!(gateway.terminate(), Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_the_wait_and_the_successor_says_what_to_do() {
+    let mut gateway = with_slow_start("4000");
+    let mut successor = gateway.successor();
+    await_log(&gateway, "another gateway is taking over");
+    gateway.signal(libc::SIGTERM);
+    await_log(&gateway, "a second signal ends the wait");
+    gateway.signal(libc::SIGTERM);
+    assert_eq!(gateway.ended(), Some(0), "{}", gateway.log());
+    assert!(!successor.wait().unwrap().success());
+    let log = gateway.log();
+    let said = "ended before it had handed over; start without --takeover";
+    assert!(log.contains(said), "{log}");
+    assert!(log.contains("a takeover was broken off"), "{log}");
+}
+
+#[test]
+fn a_gateway_told_to_end_ends_when_its_successor_fails() {
+    let mut gateway = with_slow_start("4000");
+    let load = Load::start(&gateway, "/function/vice/x", 2);
+    let mut successor = gateway.successor();
+    await_log(&gateway, "another gateway is taking over");
+    gateway.signal(libc::SIGTERM);
+    await_log(&gateway, "a second signal ends the wait");
+    load.after(100);
+    assert_eq!(load.finish(), Vec::<String>::new());
+    successor.kill().unwrap();
+    successor.wait().unwrap();
+    assert_eq!(gateway.ended(), Some(0), "{}", gateway.log());
+    let said = "a takeover was broken off: the successor ended before it served";
+    assert!(gateway.log().contains(said), "{}", gateway.log());
+}
+
+#[test]
+fn one_takeover_at_a_time() {
+    let mut gateway = with_slow_start("3000");
+    let successor = gateway.successor();
+    await_log(&gateway, "another gateway is taking over");
+    let mut third = gateway.command();
+    let out = third.env("RINGWAY_TAKEOVER", "true").output().unwrap();
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(!out.status.success());
+    let why = format!(
+        "another takeover is under way (process {}); try again when it is done",
+        successor.id()
+    );
+    assert!(said.contains(&why), "{said}");
+    assert_eq!(gateway.followed_by(successor), Some(0), "{}", gateway.log());
+    assert_eq!(gateway.call("GET", "/function/vice/x", b"").status, 200);
+}

@@ -170,13 +170,25 @@ impl Gateway {
 
     /// Has a new process take over, and waits for the end of the old one; its exit code.
     pub fn succeed(&mut self) -> Option<i32> {
+        let successor = self.successor();
+        self.followed_by(successor)
+    }
+
+    /// Starts a process that is to take over, which writes into the same log.
+    #[must_use]
+    pub fn successor(&self) -> Child {
         let mut command = self.command();
         command.env("RINGWAY_TAKEOVER", "true");
         let log = std::fs::OpenOptions::new()
             .append(true)
             .open(self.log_path());
         command.stderr(log.expect("the log of the one before"));
-        let successor = command.spawn().expect("the ringway binary starts");
+        command.spawn().expect("the ringway binary starts")
+    }
+
+    /// Waits for the end of the process before this one, and for this one to serve; the exit code
+    /// of the one before.
+    pub fn followed_by(&mut self, successor: Child) -> Option<i32> {
         let mut before = self.child.replace(successor)?;
         let code = before.wait().ok()?.code();
         self.await_ready("/readyz");

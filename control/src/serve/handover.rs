@@ -7,9 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use ringway_proxy::{DriverChoice, Gateway};
-use tokio::sync::oneshot;
 use tokio::time::{self, Instant};
 
 use super::later::Later;
@@ -21,7 +19,7 @@ use crate::provider::Provider;
 use crate::provider::process::ProcessProvider;
 use crate::publish::Board;
 use crate::settings::{Key, SettingError, Settings};
-use crate::takeover::{Hand, Incumbent, Inheritance, Offer};
+use crate::takeover::{Hand, Incumbent, Inheritance, Offer, Progress};
 
 /// Asks the gateway on the same data folder for its place, if that is wanted and there is one; the
 /// settings then follow what is handed over.
@@ -90,17 +88,16 @@ pub(super) struct Giver {
     built_in: Option<(ProcessProvider, OwnedFd)>,
     metrics: TcpListener,
     offer: Offer,
-    /// Told when the successor serves.
-    over: Mutex<Option<oneshot::Sender<()>>>,
+    progress: Arc<Progress>,
 }
 
 impl Giver {
-    /// What works, and what is handed over of it; the receiver is told when a successor serves.
+    /// What works, and what is handed over of it; the progress tells how far that is.
     pub(super) fn new(
         (gateway, facts, later): (&SharedGateway, &Arc<Facts>, &Arc<Later>),
         (built_in, metrics, offer): (Option<(ProcessProvider, OwnedFd)>, TcpListener, Offer),
-    ) -> (Self, oneshot::Receiver<()>) {
-        let (over, succeeded) = oneshot::channel();
+    ) -> (Self, Arc<Progress>) {
+        let progress = Arc::new(Progress::new());
         let giver = Self {
             gateway: Arc::clone(gateway),
             facts: Arc::clone(facts),
@@ -108,9 +105,9 @@ impl Giver {
             built_in,
             metrics,
             offer,
-            over: Mutex::new(Some(over)),
+            progress: Arc::clone(&progress),
         };
-        (giver, succeeded)
+        (giver, progress)
     }
 
     /// From here on another gateway may take over, where there is a folder to meet in. `control`
@@ -120,7 +117,7 @@ impl Giver {
         let Some(folder) = folder.filter(|_| !settings.data_is_temporary) else {
             return;
         };
-        let bound = Incumbent::bind(folder, control);
+        let bound = Incumbent::bind(folder, control, Arc::clone(&self.progress));
         if let Err(error) = bound.and_then(|incumbent| incumbent.start(self)) {
             tracing::warn!(%error, "no other gateway can take over from this one");
         }
@@ -136,9 +133,6 @@ impl Giver {
 
 impl Hand for Giver {
     fn offer(&self) -> Result<(Offer, Vec<OwnedFd>), String> {
-        if self.facts.is_draining() {
-            return Err("it is ending; start without --takeover when it has".to_owned());
-        }
         let listeners = self.gateway.lock().as_ref().map(Gateway::listeners);
         let listeners = listeners.ok_or("it has ended")?;
         let listeners = listeners.map_err(|e| e.to_string())?;
@@ -158,7 +152,10 @@ impl Hand for Giver {
 
     fn thaw(&self) {
         self.retire(false);
-        self.later.open();
+        // At the end no call is begun.
+        if !self.facts.is_draining() {
+            self.later.open();
+        }
     }
 
     fn let_go(&self) {
@@ -167,10 +164,6 @@ impl Hand for Giver {
 
     fn over(&self, pid: u32) {
         systemd::succeeded_by(pid);
-        if let Some(over) = self.over.lock().take() {
-            // The one who waits may be ending for another reason.
-            let _ = over.send(());
-        }
     }
 }
 

@@ -14,7 +14,6 @@ use ringway_proxy::{Config, DriverReport, FunctionId, Gateway, OwnPorts, Publish
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::backend::BuiltIn;
@@ -36,7 +35,7 @@ use crate::publish::Board;
 use crate::settings::{Key, Login, SettingError, Settings};
 use crate::supervise::keep;
 use crate::sys;
-use crate::takeover::{Offer, Successor, TakeoverError};
+use crate::takeover::{Offer, Progress, Successor, TakeoverError};
 
 /// Why the gateway did not start; the text names what to change.
 #[derive(Debug, thiserror::Error)]
@@ -80,8 +79,8 @@ pub struct Running {
     pub(super) signals: Signals,
     /// The queue and what runs its calls.
     pub(super) later: Arc<Later>,
-    /// Told when another gateway has taken over.
-    pub(super) succeeded: oneshot::Receiver<()>,
+    /// How far another gateway is with taking over.
+    pub(super) takeover: Arc<Progress>,
     /// Answers Prometheus.
     pub(super) metrics: JoinHandle<Infallible>,
     /// What `/system` asks for.
@@ -139,7 +138,7 @@ impl Running {
         let built_in = base.built_in.as_ref().map(|b| b.provider.clone());
         let kept = system("keep the metrics listener", || ground.metrics.try_clone())?;
         let owned = (built_in.zip(base.lock), kept, offer);
-        let (giver, succeeded) = Giver::new((&gateway, &facts, &later), owned);
+        let (giver, takeover) = Giver::new((&gateway, &facts, &later), owned);
         let metrics = runtime.block_on(async {
             tokio::spawn(attend(Arc::clone(&provider), wanted));
             tokio::spawn(supervise(
@@ -166,7 +165,7 @@ impl Running {
             facts,
             signals: base.signals,
             later,
-            succeeded,
+            takeover,
             metrics,
             login: settings.credentials,
             grace: settings.edge.shutdown_grace,

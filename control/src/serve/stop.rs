@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use ringway_proxy::Gateway;
-use tokio::sync::oneshot;
 use tokio::time;
 
 use super::backend::BuiltIn;
@@ -15,23 +14,24 @@ use super::pulse::shard_ended;
 use super::running::{Running, SharedGateway};
 use super::signals::{Asked, Signals};
 use super::systemd;
-use crate::metrics::Facts;
 use crate::provider::Provider;
 use crate::settings::Login;
+use crate::takeover::Stage;
 
 impl Running {
     /// Serves until a signal comes, another gateway takes over, or something is gone that cannot
     /// be replaced; then ends in order.
     #[must_use]
     pub fn wait(mut self) -> ExitCode {
-        let code = self.runtime.block_on(async {
-            let why = reason(
-                &mut self.signals,
-                &mut self.succeeded,
-                (&self.gateway, &self.facts, self.built_in.as_ref()),
-                || reload(self.login.as_ref(), &*self.provider),
-            )
-            .await;
+        let runtime = self.runtime.handle().clone();
+        let code = runtime.block_on(async {
+            let why = match self.reason().await {
+                Why::Asked(asked) => self.let_come(asked).await,
+                why => {
+                    self.takeover.end();
+                    why
+                }
+            };
             self.facts.draining.store(true, Ordering::Relaxed);
             let (grace, idle) = why.pauses(self.grace);
             match why {
@@ -55,11 +55,13 @@ impl Running {
             tokio::select! {
                 () = ended => {}
                 () = self.signals.end() => {
+                    self.break_off();
                     tracing::warn!("ended at once");
                     // The spawner sees its socket end and leaves nothing behind.
                     std::process::exit(1);
                 }
             }
+            self.break_off();
             match why {
                 Why::Asked(_) | Why::Succeeded => ExitCode::SUCCESS,
                 Why::Broken(_) => ExitCode::FAILURE,
@@ -68,6 +70,53 @@ impl Running {
         self.leave();
         tracing::info!("ended");
         code
+    }
+
+    /// Waits for a reason to end.
+    async fn reason(&mut self) -> Why {
+        let reload = || reload(self.login.as_ref(), &*self.provider);
+        tokio::select! {
+            asked = told_to_end(&mut self.signals, reload) => Why::Asked(asked),
+            () = self.takeover.reached(Stage::Over) => Why::Succeeded,
+            () = spawner_gone(self.built_in.as_ref()) => {
+                Why::Broken("the spawner is gone and every function's process with it")
+            }
+            () = shard_ended(Arc::clone(&self.gateway), Arc::clone(&self.facts)) => {
+                Why::Broken("a shard is gone")
+            }
+        }
+    }
+
+    /// Asked to end, lets a successor that is under way come first: it waits no longer for its
+    /// functions than it would anyway, and without it nobody would serve. A second signal ends the
+    /// wait.
+    async fn let_come(&mut self, asked: Asked) -> Why {
+        let pid = match self.takeover.end() {
+            Stage::Alone => return Why::Asked(asked),
+            Stage::Over => return Why::Succeeded,
+            Stage::UnderWay(pid) => pid,
+        };
+        tracing::info!(
+            pid,
+            "asked to end while another gateway takes over: serving until it does; a second \
+             signal ends the wait"
+        );
+        let takeover = Arc::clone(&self.takeover);
+        let why = tokio::select! {
+            why = self.reason() => why,
+            () = takeover.reached(Stage::Alone) => return Why::Asked(asked),
+        };
+        match why {
+            Why::Asked(_) => Why::Asked(Asked::EndNow),
+            why => why,
+        }
+    }
+
+    /// What is under way when this gateway is gone cannot succeed; the successor finds out.
+    fn break_off(&self) {
+        if let Stage::UnderWay(pid) = self.takeover.stage() {
+            tracing::warn!(pid, "a takeover was broken off: this gateway ends");
+        }
     }
 
     /// Ends what serves no call any more: threads, the spawner, the folder of sockets.
@@ -91,25 +140,6 @@ impl Running {
         }
         // Already removed by the spawner, unless it failed.
         drop(folder);
-    }
-}
-
-/// Waits for a reason to end.
-async fn reason(
-    signals: &mut Signals,
-    succeeded: &mut oneshot::Receiver<()>,
-    (gateway, facts, built_in): (&SharedGateway, &Arc<Facts>, Option<&BuiltIn>),
-    reload: impl AsyncFn(),
-) -> Why {
-    tokio::select! {
-        asked = told_to_end(signals, reload) => Why::Asked(asked),
-        Ok(()) = succeeded => Why::Succeeded,
-        () = spawner_gone(built_in) => {
-            Why::Broken("the spawner is gone and every function's process with it")
-        }
-        () = shard_ended(Arc::clone(gateway), Arc::clone(facts)) => {
-            Why::Broken("a shard is gone")
-        }
     }
 }
 

@@ -6,13 +6,16 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::at_socket;
 use super::message::{Answer, Ask, Offer, PROTOCOL, receive, send, send_with};
+use super::progress::Progress;
+use crate::supervise::caught;
 
-/// What the gateway does at each step; called on the incumbent's own thread.
-pub(crate) trait Hand: Send + 'static {
+/// What the gateway does at each step; called on threads of the incumbent, one step at a time.
+pub(crate) trait Hand: Send + Sync + 'static {
     /// What is handed over, in the order that [`Offer::lock`] tells.
     ///
     /// # Errors
@@ -28,7 +31,7 @@ pub(crate) trait Hand: Send + 'static {
     /// Lets go of the queue.
     fn let_go(&self);
 
-    /// The successor, a process of this number, serves: this gateway's part is to finish.
+    /// The successor, a process of this number, serves.
     fn over(&self, pid: u32);
 }
 
@@ -37,6 +40,8 @@ pub(crate) struct Incumbent {
     listener: UnixListener,
     /// The socket of this gateway's control plane: what still comes there is the successor's.
     control: PathBuf,
+    /// How far it is, for those who want to know.
+    progress: Arc<Progress>,
 }
 
 impl Incumbent {
@@ -45,7 +50,11 @@ impl Incumbent {
     ///
     /// # Errors
     /// Files or sockets.
-    pub(crate) fn bind(folder: &Path, control: PathBuf) -> io::Result<Self> {
+    pub(crate) fn bind(
+        folder: &Path,
+        control: PathBuf,
+        progress: Arc<Progress>,
+    ) -> io::Result<Self> {
         let listener = at_socket(folder, |path| {
             match fs::remove_file(path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -55,53 +64,74 @@ impl Incumbent {
             fs::set_permissions(path, Permissions::from_mode(0o600))?;
             Ok(listener)
         })?;
-        Ok(Self { listener, control })
+        Ok(Self {
+            listener,
+            control,
+            progress,
+        })
     }
 
-    /// Serves successors, one after the other, until one has taken over.
+    /// Serves successors, one after the other; whoever asks meanwhile hears of it.
     pub(crate) fn start(self, hand: impl Hand) -> io::Result<()> {
+        let (incumbent, hand) = (Arc::new(self), Arc::new(hand));
         let thread = std::thread::Builder::new().name("takeover".to_owned());
         thread.spawn(move || {
-            for asked in self.listener.incoming() {
+            for asked in incumbent.listener.incoming() {
                 let Ok(asked) = asked else {
                     // Out of descriptors, most likely.
                     std::thread::sleep(PAUSE);
                     continue;
                 };
-                match self.converse(&asked, &hand) {
-                    Ok(()) => return,
-                    Err(error) => {
-                        tracing::warn!(
-                            "a takeover was broken off, this gateway serves on: {error}"
-                        );
-                    }
+                let (incumbent, hand) = (Arc::clone(&incumbent), Arc::clone(&hand));
+                let met = caught("takeover", || incumbent.meet(asked, &hand));
+                if let Some(Err(error)) = met {
+                    tracing::warn!("another gateway did not take over: {error}");
                 }
             }
         })?;
         Ok(())
     }
 
-    fn converse(&self, asked: &UnixStream, hand: &impl Hand) -> io::Result<()> {
+    /// Hears what is wanted. A takeover goes on in a thread of its own.
+    fn meet<H: Hand>(self: Arc<Self>, asked: UnixStream, hand: &Arc<H>) -> io::Result<()> {
         asked.set_read_timeout(Some(GREETING_WAIT))?;
-        let pid = match receive(asked)? {
+        let pid = match receive(&asked)? {
             Ask::Begin { protocol, pid } if protocol == PROTOCOL => pid,
             Ask::Begin { protocol, .. } => {
                 let why = format!("it speaks protocol {PROTOCOL}, this one speaks {protocol}");
-                return refuse(asked, why);
+                return refuse(&asked, why);
             }
             _ => return Err(io::ErrorKind::InvalidData.into()),
         };
-        let (offer, descriptors) = match hand.offer() {
-            Ok(offered) => offered,
-            Err(why) => return refuse(asked, why),
-        };
-        hand.freeze();
-        let done = self.hand_over(asked, hand, &offer, &descriptors);
-        match done {
-            Ok(()) => hand.over(pid),
-            Err(_) => hand.thaw(),
+        if let Err(why) = self.progress.begin(pid) {
+            return refuse(&asked, why);
         }
-        done
+        let (incumbent, hand) = (Arc::clone(&self), Arc::clone(hand));
+        let thread = std::thread::Builder::new().name("takeover".to_owned());
+        let started = thread.spawn(move || incumbent.converse(&asked, pid, &*hand));
+        started.map(drop).inspect_err(|_| self.progress.broke_off())
+    }
+
+    /// One takeover, from the offer to its end.
+    fn converse(&self, asked: &UnixStream, pid: u32, hand: &impl Hand) {
+        let done = caught("takeover", || {
+            let (offer, descriptors) = hand.offer().map_err(io::Error::other)?;
+            hand.freeze();
+            self.hand_over(asked, hand, &offer, &descriptors)
+        });
+        let why = match done {
+            Some(Ok(())) => {
+                caught("takeover", || hand.over(pid));
+                return self.progress.over();
+            }
+            Some(Err(error)) => told(&error),
+            None => "it panicked; its log says more".to_owned(),
+        };
+        tracing::warn!(pid, "a takeover was broken off: {why}");
+        // Gone, in most cases.
+        let _ = send(asked, &Answer::Refused(why));
+        caught("takeover", || hand.thaw());
+        self.progress.broke_off();
     }
 
     fn hand_over(
@@ -128,6 +158,19 @@ impl Incumbent {
             tracing::warn!(%error, "the control plane's socket was not handed on");
         }
         Ok(())
+    }
+}
+
+/// What an error says of the successor.
+fn told(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::ConnectionReset => "the successor ended before it served".to_owned(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            format!("the successor said nothing for {PREPARATION_WAIT:?}")
+        }
+        _ => error.to_string(),
     }
 }
 

@@ -4,17 +4,20 @@
 //! folder. The [`Successor`] is handed the listening sockets and the folder's lock, starts its
 //! functions, and says when it is prepared; the incumbent then lets go of the queue, the successor
 //! accepts, and the incumbent finishes its calls and ends. Until the successor serves, the
-//! incumbent does, and it goes on should the successor fail.
+//! incumbent does, and it goes on should the successor fail. Asked to end meanwhile, it first lets the
+//! successor come ([`Progress`]). There is one successor at a time.
 //!
 //! The listening sockets are the same ones (not others on the same port), so that a connection that
 //! waits to be accepted is accepted by either.
 
 mod incumbent;
 mod message;
+mod progress;
 mod successor;
 
 pub(crate) use incumbent::{Hand, Incumbent};
 pub(crate) use message::Offer;
+pub(crate) use progress::{Progress, Stage};
 pub use successor::TakeoverError;
 pub(crate) use successor::{Inheritance, Successor};
 

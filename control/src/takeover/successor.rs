@@ -29,6 +29,14 @@ pub enum TakeoverError {
         /// Its reason.
         why: String,
     },
+    /// It ended, or broke off.
+    #[error("the gateway on {folder} {what}")]
+    Broken {
+        /// The data folder.
+        folder: PathBuf,
+        /// What became of it, and what to do.
+        what: &'static str,
+    },
     /// The settings contradict what is handed over.
     #[error(
         "the gateway that runs has {what} {theirs}, this one is to have {ours}; a takeover keeps it"
@@ -69,10 +77,7 @@ impl Inheritance {
     /// # Errors
     /// It refused, or broke off.
     pub(crate) fn ask(folder: &Path) -> Result<Option<Self>, TakeoverError> {
-        let failed = |source| TakeoverError::Io {
-            folder: folder.to_owned(),
-            source,
-        };
+        let failed = |source| failure(folder, source);
         let socket = match at_socket(folder, |path| UnixStream::connect(path)) {
             Ok(socket) => socket,
             Err(error) if is_absence(&error) => return Ok(None),
@@ -149,12 +154,14 @@ impl Successor {
     /// # Errors
     /// It broke off, and serves on.
     pub(crate) fn prepared(&self, control: PathBuf) -> Result<(), TakeoverError> {
-        let failed = |source| TakeoverError::Io {
-            folder: self.folder.clone(),
-            source,
-        };
-        send(&self.socket, &Ask::Prepared { control }).map_err(failed)?;
-        match receive(&self.socket).map_err(failed)? {
+        let failed = |source| failure(&self.folder, source);
+        // It may have said why it hears no more.
+        let sent = send(&self.socket, &Ask::Prepared { control });
+        let answer = receive(&self.socket);
+        match answer
+            .or_else(|error| sent.and(Err(error)))
+            .map_err(failed)?
+        {
             Answer::Go => Ok(()),
             Answer::Refused(why) => Err(TakeoverError::Refused {
                 folder: self.folder.clone(),
@@ -173,11 +180,31 @@ impl Successor {
     }
 }
 
+/// What an error says of the one that serves, or served.
+fn failure(folder: &Path, source: io::Error) -> TakeoverError {
+    let folder = folder.to_owned();
+    let ends = [
+        io::ErrorKind::UnexpectedEof,
+        io::ErrorKind::BrokenPipe,
+        io::ErrorKind::ConnectionReset,
+    ];
+    if !ends.contains(&source.kind()) {
+        return TakeoverError::Io { folder, source };
+    }
+    let what = match at_socket(&folder, |path| UnixStream::connect(path)) {
+        Err(error) if is_absence(&error) => ENDED,
+        _ => BROKE_OFF,
+    };
+    TakeoverError::Broken { folder, what }
+}
+
 /// Nobody waits there.
 fn is_absence(error: &io::Error) -> bool {
     let kinds = [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused];
     kinds.contains(&error.kind())
 }
 
+const ENDED: &str = "ended before it had handed over; start without --takeover";
+const BROKE_OFF: &str = "broke off the takeover and serves on; its log says why";
 /// Longer than the incumbent waits for running asynchronous calls.
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
