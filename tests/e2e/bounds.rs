@@ -7,17 +7,6 @@ use ringway_tests::{Client, Deployment, Gateway, eventually, request};
 
 const REFUSED: &str = "ringway_client_connections_refused_total";
 
-/// A metric's sum over the shards.
-fn sum(gateway: &Gateway, family: &str) -> f64 {
-    let page = gateway.metrics_text();
-    let samples = page
-        .lines()
-        .filter(|l| l.starts_with(&format!("{family}{{")));
-    samples
-        .filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok())
-        .sum()
-}
-
 #[test]
 fn a_client_has_as_many_connections_as_it_may_and_no_more() {
     let gateway = Gateway::with(&[("RINGWAY_CONNECTIONS_PER_CLIENT_MAX", "3")]);
@@ -32,11 +21,11 @@ fn a_client_has_as_many_connections_as_it_may_and_no_more() {
         }
         (clients.len() == 3).then_some(())
     });
-    let before = sum(&gateway, REFUSED);
+    let before = gateway.sum(REFUSED);
     let mut fourth = Client::connect(gateway.address).unwrap();
     assert!(ask(&mut fourth).is_err(), "closed without a word");
     assert!(clients.iter_mut().all(|c| ask(c).unwrap().status == 200));
-    assert!(sum(&gateway, REFUSED) > before);
+    assert!(gateway.sum(REFUSED) > before);
     clients.pop();
     eventually("a place", Duration::from_secs(5), || {
         let mut client = Client::connect(gateway.address).ok()?;
@@ -133,7 +122,7 @@ fn a_client_that_takes_nothing_is_let_go() {
     let head = b"GET /function/vice/bulk?size=100000000 HTTP/1.1\r\nHost: a\r\n\r\n";
     deaf.send(head).unwrap();
     eventually("the end of its call", Duration::from_secs(10), || {
-        (sum(&gateway, "ringway_client_aborts_total") >= 1.0).then_some(())
+        (gateway.sum("ringway_client_aborts_total") >= 1.0).then_some(())
     });
     let reply = deaf.reply("GET").unwrap();
     assert!(!reply.complete && reply.body.len() < 100_000_000);
@@ -142,16 +131,12 @@ fn a_client_that_takes_nothing_is_let_go() {
 #[test]
 fn the_metrics_listener_cannot_be_worn_out() {
     let gateway = Gateway::start();
-    let descriptors = || {
-        let folder = std::fs::read_dir(format!("/proc/{}/fd", gateway.pid()));
-        folder.unwrap().count()
-    };
-    let before = descriptors();
+    let before = gateway.descriptors();
     let silent: Vec<_> = (0..80)
         .map(|_| TcpStream::connect(gateway.metrics).unwrap())
         .collect();
     std::thread::sleep(Duration::from_millis(500));
-    let grown = descriptors().saturating_sub(before);
+    let grown = gateway.descriptors().saturating_sub(before);
     assert!(grown <= 66, "{grown} descriptors for 80 connections");
     // The first of them must have ended for want of a head, those behind them too.
     eventually("an answer", Duration::from_secs(60), || {

@@ -1,5 +1,6 @@
 //! The real binary, started on free loopback ports with a data folder of its own.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -30,6 +31,8 @@ pub struct Gateway {
     /// Where the gateway reads them from.
     pub secrets: Option<SecretFolder>,
     settings: Vec<(String, String)>,
+    /// The command line of the program that starts it, if any.
+    through: Vec<OsString>,
 }
 
 impl Gateway {
@@ -43,6 +46,15 @@ impl Gateway {
     #[must_use]
     pub fn with(settings: &[(&str, &str)]) -> Self {
         let mut gateway = Self::prepare(settings);
+        gateway.launch("/readyz");
+        gateway
+    }
+
+    /// Starts through another program, which is given its command line behind these words.
+    #[must_use]
+    pub fn through(words: &[OsString], settings: &[(&str, &str)]) -> Self {
+        let mut gateway = Self::prepare(settings);
+        gateway.through = words.to_vec();
         gateway.launch("/readyz");
         gateway
     }
@@ -128,6 +140,7 @@ impl Gateway {
             credentials: None,
             secrets: None,
             settings: settings.collect(),
+            through: Vec::new(),
         }
     }
 
@@ -157,7 +170,7 @@ impl Gateway {
     /// The command that starts it.
     #[must_use]
     pub fn command(&self) -> Command {
-        let mut command = command();
+        let mut command = command(&self.through);
         command
             .env("RINGWAY_LISTEN", self.address.to_string())
             .env("RINGWAY_METRICS_LISTEN", self.metrics.to_string())
@@ -230,6 +243,24 @@ impl Gateway {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.as_ref().map_or(0, Child::id)
+    }
+
+    /// How many descriptors it has open.
+    #[must_use]
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).map_or(0, Iterator::count)
+    }
+
+    /// A metric's sum over its series.
+    #[must_use]
+    pub fn sum(&self, family: &str) -> f64 {
+        let page = self.metrics_text();
+        let samples = page.lines().filter_map(|line| {
+            let rest = line.strip_prefix(family)?;
+            rest.starts_with(['{', ' ']).then_some(rest)
+        });
+        let values = samples.filter_map(|rest| rest.rsplit(' ').next()?.parse::<f64>().ok());
+        values.sum()
     }
 
     /// Its resident memory in KiB.
@@ -403,19 +434,20 @@ pub(crate) fn signal(pid: u32, signal: i32) {
 
 /// The command that starts the gateway under the driver the suite runs with:
 /// `RINGWAY_TEST_DRIVER` is `io_uring` (default), `epoll`, or `refused` (a seccomp filter).
-fn command() -> Command {
-    match std::env::var("RINGWAY_TEST_DRIVER").as_deref() {
-        Ok("refused") => {
-            let mut command = Command::new(sibling("without-io-uring"));
-            command.arg(binary());
-            command
-        }
-        driver => {
-            let mut command = Command::new(binary());
-            command.env("RINGWAY_DRIVER", driver.unwrap_or("io_uring"));
-            command
-        }
+fn command(through: &[OsString]) -> Command {
+    let driver = std::env::var("RINGWAY_TEST_DRIVER");
+    let refused = driver.as_deref() == Ok("refused");
+    let mut words = through.to_vec();
+    if refused {
+        words.push(sibling("without-io-uring").into());
     }
+    words.push(binary().into());
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
+    if !refused {
+        command.env("RINGWAY_DRIVER", driver.as_deref().unwrap_or("io_uring"));
+    }
+    command
 }
 
 /// The `ringway` binary of this build, built if it is not there or not new; or the one that

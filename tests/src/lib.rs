@@ -3,6 +3,7 @@
 
 mod client;
 mod credentials;
+pub mod cut;
 mod deployment;
 mod descriptors;
 mod dns;

@@ -1,12 +1,14 @@
 //! A function whose path chooses how it misbehaves. Listens on `$PORT` (loopback), or on the
 //! Unix socket `$RINGWAY_SOCKET` when that is set; std only, one thread per connection.
 
+mod cuts;
+mod flap;
 mod proof;
 mod request;
 mod vices;
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
@@ -16,6 +18,8 @@ pub(crate) trait Stream: Read + Write + Send {
     fn twin(&self) -> Box<dyn Stream>;
     /// Closes with a reset instead of an end.
     fn reset(&self);
+    /// Ends the sending side.
+    fn half_close(&self);
 }
 
 impl Stream for TcpStream {
@@ -26,6 +30,10 @@ impl Stream for TcpStream {
     fn reset(&self) {
         ringway_tests::reset_when_closed(self);
     }
+
+    fn half_close(&self) {
+        let _ = self.shutdown(Shutdown::Write);
+    }
 }
 
 impl Stream for UnixStream {
@@ -34,6 +42,10 @@ impl Stream for UnixStream {
     }
 
     fn reset(&self) {}
+
+    fn half_close(&self) {
+        let _ = self.shutdown(Shutdown::Write);
+    }
 }
 
 fn main() {
@@ -57,9 +69,5 @@ fn main() {
         .ok()
         .and_then(|p| p.parse().ok())
         .expect("PORT");
-    let listener = TcpListener::bind(("127.0.0.1", port)).expect("bind PORT");
-    for stream in listener.incoming().flatten() {
-        let _ = stream.set_nodelay(true);
-        std::thread::spawn(move || vices::serve(Box::new(stream)));
-    }
+    flap::listen(port);
 }

@@ -1,17 +1,20 @@
 //! The ways to misbehave, one per path.
 
+use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::time::Duration;
 
+use ringway_tests::proof::pattern;
+
 use crate::request::Request;
-use crate::{Stream, proof};
+use crate::{Stream, cuts, flap, proof};
 
 /// Serves one connection.
 pub(crate) fn serve(mut stream: Box<dyn Stream>) {
     let mut buffered = Vec::new();
     while let Some(mut request) = Request::read(&mut *stream, std::mem::take(&mut buffered)) {
         match answer(&mut *stream, &mut request) {
-            Ok(true) => buffered = request.buffered,
+            Ok(true) if !flap::is_on() => buffered = request.buffered,
             _ => return,
         }
     }
@@ -20,10 +23,16 @@ pub(crate) fn serve(mut stream: Box<dyn Stream>) {
 /// Answers one request; `Ok(false)` ends the connection.
 fn answer(stream: &mut dyn Stream, request: &mut Request) -> std::io::Result<bool> {
     let path = request.path.clone();
+    note(request)?;
     match path.as_str() {
         "/echo" => echo(stream, request),
         "/proof" => proof::serve(stream, request),
         "/raw" => raw(stream, request),
+        "/range" => range(stream, request),
+        "/flap" => {
+            flap::begin(request.word("way"));
+            simple(stream, b"flapping")
+        }
         "/drip" => drip(stream, request),
         "/hang" => {
             std::thread::sleep(Duration::from_secs(600));
@@ -81,6 +90,17 @@ fn answer(stream: &mut dyn Stream, request: &mut Request) -> std::io::Result<boo
     }
 }
 
+/// Writes the `id` of a call that has one to the file `$VICE_CALLS`, a line each: what reached
+/// the function, and how often.
+fn note(request: &Request) -> std::io::Result<()> {
+    let (Some(id), Some(path)) = (request.word("id"), std::env::var_os("VICE_CALLS")) else {
+        return Ok(());
+    };
+    // One write to a file opened for appending: lines do not mix.
+    let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+    file.write_all(format!("{id}\n").as_bytes())
+}
+
 /// Replies that end too early, too late, or not as they said.
 fn cut(stream: &mut dyn Stream, path: &str) -> std::io::Result<bool> {
     match path {
@@ -117,6 +137,9 @@ fn cut(stream: &mut dyn Stream, path: &str) -> std::io::Result<bool> {
 }
 
 fn by_prefix(stream: &mut dyn Stream, request: &mut Request, path: &str) -> std::io::Result<bool> {
+    if let Some(cut) = cuts::asked(path) {
+        return cuts::serve(stream, request, cut);
+    }
     if let Some(status) = path.strip_prefix("/status/") {
         read_all(stream, request)?;
         let body = if matches!(status, "204" | "304") {
@@ -211,6 +234,47 @@ fn raw(stream: &mut dyn Stream, request: &mut Request) -> std::io::Result<bool> 
         }
     }
     simple(stream, &seen)
+}
+
+/// A file of `size` bytes, of which `Range: bytes=a-b` asks for a part.
+fn range(stream: &mut dyn Stream, request: &mut Request) -> std::io::Result<bool> {
+    read_all(stream, request)?;
+    let size = usize::try_from(request.number("size", 1_000_000)).unwrap_or(0);
+    let file = pattern(1, size);
+    let asked = request.header("range").and_then(|range| {
+        let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
+        Some((first.parse().ok()?, last.parse().ok()?))
+    });
+    let fields = "Accept-Ranges: bytes\r\nETag: \"one\"\r\nContent-Type: text/plain\r\n";
+    let (first, last): (usize, usize) = match asked {
+        None => (0, size - 1),
+        Some((first, last)) if first <= last && last < size => (first, last),
+        Some(_) => {
+            write!(
+                stream,
+                "HTTP/1.1 416 Range Not Satisfiable\r\nContent-Range: bytes */{size}\r\n\
+                 {fields}Content-Length: 0\r\n\r\n"
+            )?;
+            return Ok(true);
+        }
+    };
+    let part = &file[first..=last];
+    let (status, content_range) = match asked {
+        None => ("200 OK", String::new()),
+        Some(_) => (
+            "206 Partial Content",
+            format!("Content-Range: bytes {first}-{last}/{size}\r\n"),
+        ),
+    };
+    let length = part.len();
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\n{content_range}{fields}Content-Length: {length}\r\n\r\n"
+    )?;
+    if request.method != "HEAD" {
+        stream.write_all(part)?;
+    }
+    Ok(true)
 }
 
 /// Answers while it reads: every piece goes back at once.
