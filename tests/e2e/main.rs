@@ -8,6 +8,7 @@ mod async_calls;
 mod auth;
 mod body;
 mod bounds;
+mod canary;
 mod deploy;
 mod driver;
 mod expect;
