@@ -24,6 +24,7 @@ mod path_safety;
 mod range;
 mod refusals;
 mod remote;
+mod shortage;
 mod signals;
 mod stream;
 mod takeover;
