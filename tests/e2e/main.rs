@@ -13,6 +13,7 @@ mod deploy;
 mod driver;
 mod expect;
 mod failure;
+mod hardening;
 mod head;
 mod idle;
 mod invoke;
