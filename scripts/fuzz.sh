@@ -26,9 +26,13 @@ for target in "${targets[@]}"; do
   echo "== $target, $seconds s"
   mkdir -p "corpus/$target"
   limits=()
+  export ASAN_OPTIONS=
   # A simulated shard lives on behind its run, as a real one does: a process for every few thousand,
   # one after another, until the time is over.
-  [ "$target" != exchange ] || limits=(-runs=3000 -detect_leaks=0)
+  if [ "$target" = exchange ]; then
+    limits=(-runs=3000)
+    ASAN_OPTIONS=detect_leaks=0
+  fi
   cargo fuzz build --fuzz-dir . --target "$host" "$target" 2>&1 | { grep -E "$shown" || true; }
   end=$((SECONDS + seconds))
   while ((SECONDS < end)); do

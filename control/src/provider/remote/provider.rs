@@ -38,6 +38,9 @@ pub struct RemoteProvider {
 
 pub(super) struct Shared {
     pub(super) client: Client,
+    /// How long `/system/info` waits for the provider: it is answered without it, and before who
+    /// asks is told that nobody answers.
+    info_patience: Duration,
     /// Where logs come from: the same server, or one of their own.
     logs: Client,
     pub(super) url: ProviderUrl,
@@ -74,6 +77,7 @@ impl RemoteProvider {
         let place = Place::new(&url, namespace, direct, settings.scale_from_zero);
         let shared = Shared {
             client: Client::new(url.clone(), login, timeout),
+            info_patience: INFO_PATIENCE.min(timeout / 2),
             logs: Client::new(logs_url.unwrap_or_else(|| url.clone()), logs_login, timeout),
             url,
             names,
@@ -211,7 +215,7 @@ impl Shared {
     /// Who the provider is; what it does not tell is filled in, since clients read it all.
     async fn info(&self) -> ProviderInfo {
         let asked = self.client.ask(Question::get("/system/info"));
-        let document: Value = match time::timeout(INFO_PATIENCE, asked).await {
+        let document: Value = match time::timeout(self.info_patience, asked).await {
             Ok(Ok(answer)) if answer.status == 200 => {
                 serde_json::from_slice(&answer.body).unwrap_or_default()
             }
