@@ -3,9 +3,10 @@
 
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
 
+use parking_lot::Mutex;
 use ringway_proxy::{Change, Demand, DriverChoice, FunctionId, Gateway, Publisher, Reject};
 
 use super::{body, config, each_config, each_driver, eventually, function, line, ok, spec};
@@ -111,7 +112,7 @@ struct Blocks {
 impl Demand for Blocks {
     fn wanted(&self, _: &FunctionId) {
         let _ = self.begun.send(());
-        let _ = self.end.lock().unwrap().recv();
+        let _ = self.end.lock().recv();
     }
 }
 
