@@ -154,7 +154,8 @@ impl Pool {
         self.account(bytes, false);
     }
 
-    /// Counts memory of the kernel's as in use, until [`Pool::release`].
+    /// Counts bytes that no buffer of this pool holds (those in a pipe, those that a reply will need)
+    /// as in use, until [`Pool::release`].
     pub(crate) fn reserve(&self, bytes: u64) {
         self.used.set(self.used.get().saturating_add(bytes));
     }

@@ -1,8 +1,9 @@
 //! Deterministic simulation: the shard's own code between simulated clients and functions.
 //!
 //! `rt.rs`, `io.rs` and `pipe.rs` stand in for the runtime, the sockets and the pipes in this crate's
-//! unit tests and in fuzzing; all else is what the gateway runs. One seed chooses everything: who runs next, how bytes are cut
-//! and delayed, who misbehaves and when tables move. The same seed is the same run.
+//! unit tests and in fuzzing; all else is what the gateway runs. One seed chooses everything: who
+//! runs next, how bytes are cut and delayed, who misbehaves and when tables move. The same seed is
+//! the same run.
 //!
 //! `RINGWAY_SIM_SEED` runs one seed, loudly; `RINGWAY_SIM_SEEDS` says how many, from
 //! `RINGWAY_SIM_FIRST` on (`scripts/simulate.sh`).

@@ -1,29 +1,17 @@
 //! Functions that answer before they have read the request, and the request behind it.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 
 use ringway_proxy::Change;
 
-use super::{Plane, each_driver, function, ok, spec};
+use super::{Plane, each_driver, function, ok, one_call_each, spec};
 
 const EARLY: &str = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno";
 
 /// A function that answers a head and closes, whatever follows.
 fn hasty() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let (mut stream, mut head) = (stream.unwrap(), Vec::new());
-            let mut byte = [0];
-            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n == 1) {
-                head.push(byte[0]);
-            }
-            let _ = stream.write_all(EARLY.as_bytes());
-        }
-    });
-    address
+    one_call_each(|_| Some(EARLY.to_owned()))
 }
 
 fn connect(plane: &Plane) -> TcpStream {

@@ -2,35 +2,25 @@
 //! is known of a shard that stands still.
 
 use std::io::Read;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use parking_lot::Mutex;
 use ringway_proxy::{Change, Demand, DriverChoice, FunctionId, Gateway, Publisher, Reject};
 
-use super::{body, config, each_config, each_driver, eventually, function, line, ok, spec};
+use super::{
+    body, config, each_config, each_driver, eventually, function, line, ok, one_call_each, spec,
+};
 use crate::hostile::shard;
 
 /// A function that answers with its name on a connection for each call, and ends the connection
 /// instead when the path says so.
 fn mortal(name: &'static str) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let (mut stream, mut head) = (stream.unwrap(), Vec::new());
-            let mut byte = [0];
-            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n == 1) {
-                head.push(byte[0]);
-            }
-            if !head.starts_with(format!("POST /die-{name} ").as_bytes()) {
-                let reply = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{name}");
-                let _ = std::io::Write::write_all(&mut stream, reply.as_bytes());
-            }
-        }
-    });
-    address
+    one_call_each(move |head| {
+        let dies = head.starts_with(&format!("POST /die-{name} "));
+        (!dies).then(|| format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{name}"))
+    })
 }
 
 /// Were what failed not forgotten, the fifth time would take sixteen seconds.

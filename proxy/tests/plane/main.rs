@@ -185,6 +185,26 @@ fn serve(mut stream: TcpStream, answer: impl Fn(&str) -> String) {
     }
 }
 
+/// A function that takes one call on each connection, and says nothing to it for `None`: it reads
+/// the head, answers and closes, whatever follows.
+fn one_call_each(answer: impl Fn(&str) -> Option<String> + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, mut head) = (stream.unwrap(), Vec::new());
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n == 1) {
+                head.push(byte[0]);
+            }
+            if let Some(reply) = answer(&String::from_utf8_lossy(&head)) {
+                let _ = stream.write_all(reply.as_bytes());
+            }
+        }
+    });
+    address
+}
+
 /// 200 with this body.
 fn ok(body: &str) -> String {
     format!(
