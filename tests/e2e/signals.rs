@@ -70,7 +70,10 @@ fn systemd_hears_of_start_life_reload_and_end() {
     let await_word = |wanted: &str| {
         let mut bytes = [0; 1024];
         loop {
-            let count = socket.recv(&mut bytes).expect(wanted);
+            let count = match socket.recv(&mut bytes) {
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+                count => count.expect(wanted),
+            };
             let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
             if text.lines().any(|line| line == wanted) {
                 return text;

@@ -4,6 +4,19 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+/// Reads once, and again when a signal came in between: a socket with a timeout tells of that.
+///
+/// # Errors
+/// Those of the read.
+pub fn read(from: &mut impl Read, into: &mut [u8]) -> std::io::Result<usize> {
+    loop {
+        match from.read(into) {
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
 /// One connection.
 pub struct Client {
     stream: TcpStream,
@@ -231,7 +244,7 @@ impl Client {
         }
         let _ = self.stream.set_read_timeout(Some(patience));
         let mut byte = [0];
-        let closed = match self.stream.read(&mut byte) {
+        let closed = match read(&mut self.stream, &mut byte) {
             Ok(0) => true,
             Ok(_) => {
                 self.buffered.push(byte[0]);
@@ -248,7 +261,7 @@ impl Client {
 
     fn more(&mut self) -> std::io::Result<()> {
         let mut chunk = [0; 64 * 1024];
-        let n = self.stream.read(&mut chunk)?;
+        let n = read(&mut self.stream, &mut chunk)?;
         if n == 0 {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }

@@ -23,7 +23,7 @@ mod reset;
 pub mod server;
 mod wait;
 
-pub use client::{Client, Reply, request};
+pub use client::{Client, Reply, read, request};
 pub use credentials::{Credentials, SecretFolder};
 pub use deployment::Deployment;
 pub use descriptors::raise_descriptor_limit;

@@ -1,10 +1,10 @@
 //! What connections and callers cost that only wait.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
 use std::time::Duration;
 
-use ringway_tests::{Deployment, Gateway, eventually, raise_descriptor_limit};
+use ringway_tests::{Deployment, Gateway, eventually, raise_descriptor_limit, read};
 
 use crate::must;
 
@@ -81,7 +81,7 @@ fn ask(client: &mut TcpStream) -> Result<(), String> {
         .write_all(b"GET /function/vice/x HTTP/1.1\r\nHost: a\r\n\r\n")
         .map_err(failed)?;
     let mut reply = [0; 1024];
-    let count = client.read(&mut reply).map_err(failed)?;
+    let count = read(client, &mut reply).map_err(failed)?;
     let good = reply[..count].starts_with(b"HTTP/1.1 200");
     good.then_some(()).ok_or_else(|| "no 200".to_owned())
 }

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use ringway_tests::{Deployment, Gateway, Random, request};
+use ringway_tests::{Deployment, Gateway, Random, read, request};
 
 use crate::must;
 
@@ -121,7 +121,7 @@ fn send(address: SocketAddr, bytes: &[u8], random: &mut Random) -> Option<u16> {
     let mut reply = [0; 512];
     let mut have = 0;
     while have < 12 {
-        match stream.read(&mut reply[have..]) {
+        match read(&mut stream, &mut reply[have..]) {
             Ok(count) if count > 0 => have += count,
             _ => break,
         }

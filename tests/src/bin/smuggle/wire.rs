@@ -1,8 +1,10 @@
 //! The client: sends an input as it is, and reads every reply until the connection ends.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
+
+use ringway_tests::read;
 
 use crate::reading::find;
 
@@ -74,7 +76,7 @@ fn converse(to: SocketAddr, bytes: &[u8], received: &mut Vec<u8>) -> std::io::Re
     stream.write_all(bytes)?;
     let mut piece = [0; 16 * 1024];
     loop {
-        match stream.read(&mut piece)? {
+        match read(&mut stream, &mut piece)? {
             0 => return Ok(()),
             count => received.extend_from_slice(&piece[..count]),
         }
