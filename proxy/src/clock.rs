@@ -1,4 +1,4 @@
-//! The only reader of the system's clocks: a coarse clock per shard, and two vDSO reads.
+//! The only reader of the system's clocks: a coarse clock per shard, and vDSO reads.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -16,13 +16,22 @@ pub(crate) const NEVER: Millis = Millis::MAX;
 pub(crate) struct Clock {
     origin: Instant,
     now: Cell<Millis>,
+    /// The Unix time of `origin` in nanoseconds, by the system's clock at `unix_read`.
+    unix_origin: Cell<u64>,
+    /// In microseconds since `origin`.
+    unix_read: Cell<u64>,
 }
+
+/// Microseconds after which the system's clock is looked at again: it may have been set.
+const UNIX_EVERY: u64 = 100_000;
 
 impl Clock {
     pub(crate) fn new() -> Self {
         Self {
             origin: Instant::now(),
             now: Cell::new(0),
+            unix_origin: Cell::new(unix_nanos()),
+            unix_read: Cell::new(0),
         }
     }
 
@@ -41,6 +50,18 @@ impl Clock {
         micros
     }
 
+    /// The Unix time in nanoseconds, for `X-Start-Time` and the access log, at `micros` since start,
+    /// which is now. A clock that was set shows within 0.1 s.
+    pub(crate) fn unix_nanos(&self, micros: u64) -> u64 {
+        let since_origin = micros.saturating_mul(1_000);
+        if micros.saturating_sub(self.unix_read.get()) >= UNIX_EVERY {
+            self.unix_origin
+                .set(unix_nanos().saturating_sub(since_origin));
+            self.unix_read.set(micros);
+        }
+        self.unix_origin.get().saturating_add(since_origin)
+    }
+
     /// The coarse time plus `after`.
     pub(crate) fn after(&self, after: Duration) -> Millis {
         let after = Millis::try_from(after.as_millis()).unwrap_or(NEVER);
@@ -53,8 +74,24 @@ impl Clock {
     }
 }
 
-/// Unix time in nanoseconds (vDSO read), for `X-Start-Time` and the access log.
-pub(crate) fn unix_nanos() -> u64 {
+/// Reads the system's clock (vDSO).
+fn unix_nanos() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_unix_time_goes_on_with_the_clock_and_follows_the_systems() {
+        let clock = Clock::new();
+        let at_origin = clock.unix_nanos(0);
+        assert_eq!(clock.unix_nanos(UNIX_EVERY - 1), at_origin + 99_999_000);
+        // As if the system's clock had been set meanwhile.
+        clock.unix_origin.set(0);
+        assert_eq!(clock.unix_nanos(UNIX_EVERY - 1), 99_999_000);
+        assert!(clock.unix_nanos(UNIX_EVERY) >= at_origin);
+    }
 }

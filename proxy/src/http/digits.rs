@@ -45,6 +45,18 @@ pub(super) fn push_decimal(out: &mut Vec<u8>, value: u64) {
     out.extend_from_slice(text.get(unused..).unwrap_or_default());
 }
 
+/// `octet` in decimal with a dot behind it, and the length of both.
+pub(super) const fn octet_and_dot(octet: u8) -> ([u8; 4], usize) {
+    let hundreds = b'0' | (octet / 100);
+    let tens = b'0' | (octet / 10 % 10);
+    let ones = b'0' | (octet % 10);
+    match octet {
+        0..=9 => ([ones, b'.', 0, 0], 2),
+        10..=99 => ([tens, ones, b'.', 0], 3),
+        100.. => ([hundreds, tens, ones, b'.'], 4),
+    }
+}
+
 /// Writes `value` in hexadecimal at the end of `text` and answers with what was written.
 pub(super) fn write_hex(value: u64, text: &mut [u8; HEX_BYTES_MAX]) -> &[u8] {
     let mut rest = value;

@@ -10,8 +10,9 @@ use std::ops::Range;
 
 use httparse::Header;
 
-use crate::http::digits::push_decimal;
+use crate::http::digits::{octet_and_dot, push_decimal};
 use crate::http::header::{self, Field, elements, is_nominated};
+use crate::http::response::STATUS_LINE_BYTES;
 use crate::http::trailer::may_trail;
 use crate::http::{Framing, RequestHead, ResponseHead, Version};
 
@@ -111,23 +112,29 @@ pub fn request(head: &RequestHead<'_, '_>, to: &ToFunction<'_>, out: &mut Vec<u8
     if head.websocket {
         out.extend_from_slice(UPGRADE);
     }
-    push_field(out, b"X-Call-Id", to.call_id);
-    push_field(out, b"X-Start-Time", to.start_time);
-    out.extend_from_slice(b"X-Forwarded-For: ");
+    push_all(
+        out,
+        &[
+            b"X-Call-Id: ",
+            to.call_id,
+            b"\r\nX-Start-Time: ",
+            to.start_time,
+            b"\r\nX-Forwarded-For: ",
+        ],
+    );
     if seen_for && to.peer_is_trusted {
         push_forwarded_for(head.headers, out);
     }
     push_address(out, to.peer);
-    out.extend_from_slice(b"\r\n");
     if let (false, Some(host)) = (seen_host, head.host)
         && !host.is_empty()
     {
-        push_field(out, b"X-Forwarded-Host", host);
+        push_all(out, &[b"\r\nX-Forwarded-Host: ", host]);
     }
-    if !seen_proto {
-        push_field(out, b"X-Forwarded-Proto", b"http");
-    }
-    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(match seen_proto {
+        true => b"\r\n\r\n",
+        false => b"\r\nX-Forwarded-Proto: http\r\n\r\n",
+    });
 }
 
 /// Writes the head for the control plane into `out` (appended): target and Host as sent.
@@ -177,9 +184,9 @@ pub fn control_request(head: &RequestHead<'_, '_>, to: &ToControl<'_>, out: &mut
 /// Writes a final reply's head for the client into `out` (appended).
 pub fn response(head: &ResponseHead<'_, '_>, to: &ToClient<'_>, out: &mut Vec<u8>) {
     out.reserve(head.raw.len().saturating_add(ADDED_BYTES));
-    push_status_line(head, out);
     let (mut call_id, mut start_time, mut served_by) = (false, false, false);
     let mut kept = Kept::new(head.raw, out);
+    kept.push_status_line(head);
     for header in head.headers {
         let field = header::field(header.name.as_bytes());
         match field {
@@ -210,12 +217,12 @@ pub fn response(head: &ResponseHead<'_, '_>, to: &ToClient<'_>, out: &mut Vec<u8
     }
     if let Some(ids) = &to.ids {
         for (name, value, sent) in [
-            (&b"X-Call-Id"[..], ids.call_id, call_id),
-            (b"X-Start-Time", ids.start_time, start_time),
-            (b"X-Served-By", ids.served_by, served_by),
+            (&b"X-Call-Id: "[..], ids.call_id, call_id),
+            (b"X-Start-Time: ", ids.start_time, start_time),
+            (b"X-Served-By: ", ids.served_by, served_by),
         ] {
             if !sent && !value.is_empty() {
-                push_field(out, name, value);
+                push_all(out, &[name, value, b"\r\n"]);
             }
         }
     }
@@ -228,8 +235,8 @@ pub fn response(head: &ResponseHead<'_, '_>, to: &ToClient<'_>, out: &mut Vec<u8
 /// Writes an interim (1xx) reply's head for the client into `out` (appended).
 pub fn interim(head: &ResponseHead<'_, '_>, out: &mut Vec<u8>) {
     out.reserve(head.raw.len());
-    push_status_line(head, out);
     let mut kept = Kept::new(head.raw, out);
+    kept.push_status_line(head);
     for header in head.headers {
         if passes_back(head, header, header::field(header.name.as_bytes())) {
             kept.push(header);
@@ -241,12 +248,16 @@ pub fn interim(head: &ResponseHead<'_, '_>, out: &mut Vec<u8>) {
 
 /// Appends `name: value CRLF`.
 pub(super) fn push_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    for part in [name, b": ", value, b"\r\n"] {
+    push_all(out, &[name, b": ", value, b"\r\n"]);
+}
+
+fn push_all(out: &mut Vec<u8>, parts: &[&[u8]]) {
+    for part in parts {
         out.extend_from_slice(part);
     }
 }
 
-/// Copies field lines that are passed on; lines that follow each other are copied at once.
+/// Copies lines that are passed on; lines that follow each other are copied at once.
 struct Kept<'b, 'o> {
     raw: &'b [u8],
     out: &'o mut Vec<u8>,
@@ -261,6 +272,24 @@ impl<'b, 'o> Kept<'b, 'o> {
             out,
             run: 0..0,
         }
+    }
+
+    /// The first line of a reply, as one of HTTP/1.1 (RFC 9112 §4); comes before all fields.
+    fn push_status_line(&mut self, head: &ResponseHead<'_, '_>) {
+        let end = STATUS_LINE_BYTES.saturating_add(head.reason.len());
+        let after = end.saturating_add(2);
+        let own = self.raw.starts_with(b"HTTP/1.1 ")
+            && self.raw.get(STATUS_LINE_BYTES - 1) == Some(&b' ')
+            && self.raw.get(end..after) == Some(b"\r\n");
+        if own {
+            self.run = 0..after;
+            return;
+        }
+        self.out.extend_from_slice(b"HTTP/1.1 ");
+        push_decimal(self.out, u64::from(head.status));
+        self.out.push(b' ');
+        self.out.extend_from_slice(head.reason);
+        self.out.extend_from_slice(b"\r\n");
     }
 
     fn push(&mut self, header: &Header<'b>) {
@@ -325,14 +354,6 @@ fn push_request_line(head: &RequestHead<'_, '_>, path: &[&[u8]], out: &mut Vec<u
     out.extend_from_slice(b" HTTP/1.1\r\n");
 }
 
-fn push_status_line(head: &ResponseHead<'_, '_>, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"HTTP/1.1 ");
-    push_decimal(out, u64::from(head.status));
-    out.push(b' ');
-    out.extend_from_slice(head.reason);
-    out.extend_from_slice(b"\r\n");
-}
-
 /// What the gateway says anew about a request's body, and whether it takes trailers back.
 fn push_request_framing(head: &RequestHead<'_, '_>, out: &mut Vec<u8>) {
     push_framing(head.framing, out);
@@ -391,12 +412,18 @@ fn push_forwarded_for(headers: &[Header<'_>], out: &mut Vec<u8>) {
 fn push_address(out: &mut Vec<u8>, address: IpAddr) {
     match address.to_canonical() {
         IpAddr::V4(address) => {
-            let [first, others @ ..] = address.octets();
-            push_decimal(out, u64::from(first));
-            for octet in others {
-                out.push(b'.');
-                push_decimal(out, u64::from(octet));
+            let mut text = [0; 4 * 4];
+            let mut len = 0usize;
+            for octet in address.octets() {
+                let (digits, digits_len) = octet_and_dot(octet);
+                if let Some(room) = text.get_mut(len..).and_then(<[u8]>::first_chunk_mut) {
+                    *room = digits;
+                }
+                len = len.saturating_add(digits_len);
             }
+            // Without the last dot.
+            let text = text.get(..len.saturating_sub(1));
+            out.extend_from_slice(text.unwrap_or_default());
         }
         IpAddr::V6(address) => {
             // Writing into a vector does not fail.

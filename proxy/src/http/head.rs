@@ -229,10 +229,13 @@ impl HeadEnd {
             .unwrap_or(bytes);
         let unseen_start = self.scanned;
         let unseen = window.get(unseen_start..).unwrap_or_default();
+        let may_be_long = window.len() > LINE_BYTES_MAX_LEAST;
         for ahead in memchr_iter(b'\n', unseen) {
             let line_feed = unseen_start.saturating_add(ahead);
             let next = line_feed.saturating_add(1);
-            self.refuse_long(next)?;
+            if may_be_long {
+                self.refuse_long(next)?;
+            }
             let line = window.get(self.line_start..line_feed).unwrap_or_default();
             let Some(line) = line.strip_suffix(b"\r") else {
                 return Err(Refusal::new(400, Reject::BareLineEnd));
@@ -283,6 +286,8 @@ impl HeadEnd {
 
 /// `METHOD SP target SP HTTP/1.1 CRLF`, each at its longest.
 const REQUEST_LINE_BYTES_MAX: usize = METHOD_BYTES_MAX + 1 + TARGET_BYTES_MAX + 1 + 8 + 2;
+/// Whatever is shorter passes no limit of a line or of a head.
+const LINE_BYTES_MAX_LEAST: usize = REQUEST_LINE_BYTES_MAX;
 /// A TLS record of the handshake type, any version (RFC 8446 §5.1).
 const TLS_HANDSHAKE: &[u8] = b"\x16\x03";
 /// The line that begins the HTTP/2 connection preface (RFC 9113 §3.4).

@@ -230,9 +230,36 @@ const fn is_token_byte(byte: u8) -> bool {
         )
 }
 
+/// Whether `name` is `known`, which is in lower case, but for case and `_` for `-`.
 pub(super) fn folds_to(name: &[u8], known: &[u8]) -> bool {
-    name.len() == known.len() && name.iter().zip(known).all(|(byte, is)| fold(*byte) == *is)
+    let folds = |(byte, is): (&u8, &u8)| fold(*byte) == *is;
+    name.len() == known.len()
+        && (same_but_for_case(name, known) || name.iter().zip(known).all(folds))
 }
+
+/// Compares eight bytes at once; the last eight overlap those before them. `false` for names of less
+/// than four bytes, too.
+fn same_but_for_case(name: &[u8], known: &[u8]) -> bool {
+    // Two letters that differ only in this bit are the same letter.
+    let differ = |name: u64, known: u64| (name ^ known) & !((known & LETTERS) >> 1) != 0;
+    let word = |text: &[u8; 8]| u64::from_ne_bytes(*text);
+    let half = |text: &[u8; 4]| u32::from_ne_bytes(*text).into();
+    if let (Some(name_end), Some(known_end)) = (name.last_chunk(), known.last_chunk()) {
+        let (names, _) = name.as_chunks();
+        let (knowns, _) = known.as_chunks();
+        let mut words = names.iter().zip(knowns);
+        return !differ(word(name_end), word(known_end))
+            && !words.any(|(name, known)| differ(word(name), word(known)));
+    }
+    let halves = |text: &[u8]| Some((half(text.first_chunk()?), half(text.last_chunk()?)));
+    match (halves(name), halves(known)) {
+        (Some(name), Some(known)) => !differ(name.0, known.0) && !differ(name.1, known.1),
+        _ => false,
+    }
+}
+
+/// The bit that letters have, and digits and `-` have not.
+const LETTERS: u64 = u64::from_ne_bytes([0x40; 8]);
 
 pub(super) fn starts_folded(name: &[u8], prefix: &[u8]) -> bool {
     name.get(..prefix.len())

@@ -118,10 +118,10 @@ impl<'b> Fields<'b> {
 
 /// The reason phrase as sent: httparse drops it when it has bytes beyond ASCII.
 fn reason(head: &[u8]) -> &[u8] {
-    let mut lines = head.split(|byte| matches!(byte, b'\r' | b'\n'));
-    let line = lines.next().unwrap_or_default();
-    line.get(STATUS_LINE_BYTES..).unwrap_or_default()
+    let after = head.get(STATUS_LINE_BYTES..).unwrap_or_default();
+    let mut lines = after.split(|byte| matches!(byte, b'\r' | b'\n'));
+    lines.next().unwrap_or_default()
 }
 
 /// `HTTP/1.1 200 `.
-const STATUS_LINE_BYTES: usize = 13;
+pub(super) const STATUS_LINE_BYTES: usize = 13;

@@ -2,7 +2,6 @@
 //!
 //! Synchronous and without allocation: the borrowed head lives only in here.
 
-use crate::clock::unix_nanos;
 use crate::cors::Grant;
 use crate::fault::Reject;
 use crate::http::forward::{self, Ids, ToControl, ToFunction};
@@ -141,13 +140,13 @@ impl Stamp {
 
     /// For a request that was refused before it was understood.
     pub(crate) fn anonymous(shard: &Shard) -> Self {
-        let mut stamp = Self::blank(shard.clock.read_micros());
+        let mut stamp = Self::blank(shard, shard.clock.read_micros());
         stamp.take_new_id(shard);
         stamp
     }
 
     fn new(shard: &Shard, head: &RequestHead<'_, '_>, start_micros: u64) -> Self {
-        let mut stamp = Self::blank(start_micros);
+        let mut stamp = Self::blank(shard, start_micros);
         match head.call_id.filter(|id| id.len() <= CALL_ID_BYTES_MAX) {
             Some(id) => {
                 stamp.call_id[..id.len()].copy_from_slice(id);
@@ -164,13 +163,13 @@ impl Stamp {
         self.call_id_len = 36;
     }
 
-    fn blank(start_micros: u64) -> Self {
+    fn blank(shard: &Shard, start_micros: u64) -> Self {
         let mut stamp = Self {
             call_id: [0; CALL_ID_BYTES_MAX],
             call_id_len: 0,
             start: [0; 20],
             start_len: 0,
-            start_nanos: unix_nanos(),
+            start_nanos: shard.clock.unix_nanos(start_micros),
             start_micros,
             line: None,
         };
@@ -328,58 +327,57 @@ fn local(head: &RequestHead<'_, '_>, stamp: Stamp, status: u16, text: &'static s
 fn uuid_v4(high: u64, low: u64) -> [u8; 36] {
     let high = (high & 0xFFFF_FFFF_FFFF_0FFF) | 0x4000;
     let low = (low & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000;
+    let [a, b, c, d] = [high >> 32, high, low >> 32, low].map(|half| hex(half as u32));
     let mut text = [b'-'; 36];
-    let bytes = high.to_be_bytes().into_iter().chain(low.to_be_bytes());
-    for (at, byte) in UUID_DIGITS.into_iter().zip(bytes) {
-        text[at..at + 2].copy_from_slice(&HEX_PAIRS[usize::from(byte)]);
-    }
+    text[..8].copy_from_slice(&a);
+    text[9..13].copy_from_slice(&b[..4]);
+    text[14..18].copy_from_slice(&b[4..]);
+    text[19..23].copy_from_slice(&c[..4]);
+    text[24..28].copy_from_slice(&c[4..]);
+    text[28..].copy_from_slice(&d);
     text
 }
 
-/// Where the digits of each byte of a UUID stand in its text.
-const UUID_DIGITS: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
-
-/// Every byte in hexadecimal.
-const HEX_PAIRS: [[u8; 2]; 256] = {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let mut pairs = [[0; 2]; 256];
-    let mut i = 0;
-    while i < 256 {
-        pairs[i] = [HEX[i >> 4], HEX[i & 0xF]];
-        i += 1;
-    }
-    pairs
-};
-
-/// Every number below 100 in two decimal digits.
-const DECIMAL_PAIRS: [[u8; 2]; 100] = {
-    let mut pairs = [[0; 2]; 100];
-    let mut i = 0;
-    while i < 100 {
-        pairs[i] = [b'0' + (i / 10) as u8, b'0' + (i % 10) as u8];
-        i += 1;
-    }
-    pairs
-};
+/// `n` in eight hexadecimal digits, all of them at once.
+const fn hex(n: u32) -> [u8; 8] {
+    const EACH: u64 = u64::from_ne_bytes([1; 8]);
+    // Each digit to a byte of its own.
+    let n = n as u64;
+    let n = (n | n << 16) & 0x0000_FFFF_0000_FFFF;
+    let n = (n | n << 8) & 0x00FF_00FF_00FF_00FF;
+    let n = (n | n << 4) & 0x0F0F_0F0F_0F0F_0F0F;
+    // Those that are letters: 6 more has a fifth bit.
+    let letters = ((n + 6 * EACH) >> 4) & EACH;
+    let text = n + b'0' as u64 * EACH + letters * (b'a' - b'0' - 10) as u64;
+    text.to_be_bytes()
+}
 
 /// Writes `n` in decimal; returns the number of digits.
 fn decimal(n: u64, out: &mut [u8; 20]) -> u8 {
-    let mut digits = [0u8; 20];
-    let mut at = digits.len();
-    let mut rest = n;
-    loop {
-        at -= 2;
-        digits[at..at + 2].copy_from_slice(&DECIMAL_PAIRS[(rest % 100) as usize]);
-        rest /= 100;
-        if rest == 0 {
-            break;
-        }
+    const HALF: u64 = 100_000_000;
+    let mut digits = [0; 24];
+    for (at, part) in [n / HALF / HALF, n / HALF % HALF, n % HALF]
+        .into_iter()
+        .enumerate()
+    {
+        digits[8 * at..][..8].copy_from_slice(&eight_digits(part));
     }
-    // The first pair begins with a zero when the number of digits is odd.
-    at += usize::from(digits[at] == b'0');
-    let len = digits.len() - at;
-    out[..len].copy_from_slice(&digits[at..]);
-    len as u8
+    let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
+    let digits = &digits[zeros.min(23)..];
+    out[..digits.len()].copy_from_slice(digits);
+    digits.len() as u8
+}
+
+/// `n`, which is below 100,000,000, in eight decimal digits, all of them at once.
+const fn eight_digits(n: u64) -> [u8; 8] {
+    // Halves, then pairs, then digits, each to a place of its own, the first to the lowest; the
+    // divisions are by multiplication, exact for what can be there.
+    let n = (n / 10_000) | ((n % 10_000) << 32);
+    let hundreds = ((n * 10_486) >> 20) & 0x0000_007F_0000_007F;
+    let n = hundreds | (n - 100 * hundreds) << 16;
+    let tens = ((n * 103) >> 10) & 0x000F_000F_000F_000F;
+    let n = tens | (n - 10 * tens) << 8;
+    (n + u64::from_ne_bytes([b'0'; 8])).to_le_bytes()
 }
 
 #[cfg(test)]
@@ -420,7 +418,13 @@ mod tests {
 
     #[test]
     fn numbers_in_decimal() {
-        for n in [0, 9, 10, 1_700_000_000_123_456_789, u64::MAX] {
+        let powers = (0..20).map(|n| 10u64.pow(n));
+        let around = powers.flat_map(|power| [power - 1, power, power + 1]);
+        let each = (0..10_000).map(|n| n * 10_001);
+        for n in around
+            .chain(each)
+            .chain([1_700_000_000_123_456_789, u64::MAX])
+        {
             let mut out = [0; 20];
             let len = decimal(n, &mut out);
             assert_eq!(&out[..usize::from(len)], n.to_string().as_bytes());

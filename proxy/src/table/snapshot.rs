@@ -6,6 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
+use foldhash::fast::RandomState;
+
 use crate::clock::Millis;
 use crate::limits::UNREADY_EVERY;
 use crate::metrics::FunctionCounters;
@@ -15,7 +17,8 @@ use crate::table::spec::{Address, Forward, FunctionId, FunctionSpec, Settings};
 #[derive(Debug, Default)]
 pub struct Table {
     /// Keys are `name` (default namespace only) and `name.namespace`; values index `functions`.
-    names: HashMap<Box<[u8]>, u32>,
+    /// The hash is a fast one: who could choose names that collide may deploy functions anyway.
+    names: HashMap<Box<[u8]>, u32, RandomState>,
     functions: Box<[Arc<Function>]>,
     /// The index of the row of unknown names: the last one, if there is one.
     unknown: Option<u32>,
@@ -138,7 +141,8 @@ impl Table {
         unknown: Option<&Row>,
         serials: Box<[u64]>,
     ) -> Self {
-        let mut names = HashMap::with_capacity(rows.len().saturating_mul(2));
+        let mut names =
+            HashMap::with_capacity_and_hasher(rows.len().saturating_mul(2), RandomState::default());
         let mut functions = Vec::with_capacity(rows.len().saturating_add(1));
         for (index, row) in (0u32..).zip(rows) {
             let function = &row.function;

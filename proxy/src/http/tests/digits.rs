@@ -1,6 +1,6 @@
 //! Numbers.
 
-use crate::http::digits::{HEX_BYTES_MAX, decimal, hex, push_decimal, write_hex};
+use crate::http::digits::{HEX_BYTES_MAX, decimal, hex, octet_and_dot, push_decimal, write_hex};
 
 #[test]
 fn rows_6_and_7_plain_digits_only() {
@@ -50,5 +50,13 @@ fn written_as_read() {
         assert_eq!(out, format!("n={value}").into_bytes());
         let mut room = [0; HEX_BYTES_MAX];
         assert_eq!(write_hex(value, &mut room), format!("{value:x}").as_bytes());
+    }
+}
+
+#[test]
+fn octets_end_with_a_dot() {
+    for octet in 0..=u8::MAX {
+        let (digits, len) = octet_and_dot(octet);
+        assert_eq!(digits[..len], *format!("{octet}.").as_bytes());
     }
 }

@@ -18,6 +18,7 @@ mod digits;
 mod forward;
 mod framing;
 mod head_end;
+mod header;
 mod random;
 mod render;
 mod reply;
