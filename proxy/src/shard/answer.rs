@@ -34,7 +34,7 @@ pub(crate) async fn send(conn: &Conn, reply: &Reply<'_>) -> bool {
     };
     conn.deadline(Slot::Down, conn.shard.config.write_timeout, Act::EndClient);
     conn.shard.counters.bytes_out.add(buf.len() as u64);
-    let (result, _) = conn.sock.send(buf).await;
+    let (result, _) = conn.sock.send(buf, false).await;
     conn.alarm.clear(Slot::Down);
     result.is_ok()
 }

@@ -410,7 +410,7 @@ impl Try<'_> {
             answer::holding(self.conn.shard, &scratch)
         };
         // Sent without the pump: the head's deadline in `Slot::Down` must go on.
-        self.conn.sock.send(buf).await.0.is_ok()
+        self.conn.sock.send(buf, false).await.0.is_ok()
     }
 
     /// Polls both ways until both are done, and watches the client meanwhile.

@@ -163,13 +163,14 @@ impl Sock {
         (result, buf)
     }
 
-    /// Sends the whole window of `buf`; the window is unchanged when it comes back.
-    pub(crate) async fn send(&self, mut buf: Buf) -> (io::Result<()>, Buf) {
+    /// Sends the whole window of `buf`; the window is unchanged when it comes back. `alone`: there is
+    /// nobody else whose operations could go to the kernel together with this one.
+    pub(crate) async fn send(&self, mut buf: Buf, alone: bool) -> (io::Result<()>, Buf) {
         let (start, end) = buf.position();
         let mut result = Ok(());
-        if buf.len() >= AT_ONCE_BYTES {
-            // While they lie in the cache: by the ring they would be sent after others were read.
-            // What fails will fail again.
+        if alone || buf.len() >= AT_ONCE_BYTES {
+            // Large ones while they lie in the cache: by the ring they would be sent after others
+            // were read. What fails will fail again.
             if let Ok(n) = self.try_send(buf.bytes()) {
                 self.count_sent(n);
                 buf.consume(n);

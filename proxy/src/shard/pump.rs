@@ -21,6 +21,10 @@ use crate::shard::rt;
 /// Full reads in a row after which the next larger buffer is used.
 const FULL_READS: u32 = 2;
 
+/// With so few calls in flight a send is a system call of its own: by the ring it would wait for the
+/// shard's next turn, which nothing else is there to share.
+const ALONE_MAX: u64 = 1;
+
 /// One direction of an exchange.
 pub(crate) struct Pump<'a> {
     pub(crate) conn: &'a Conn,
@@ -261,7 +265,8 @@ impl Pump<'_> {
         if self.way == Way::Down {
             self.conn.shard.counters.bytes_out.add(buf.len() as u64);
         }
-        let result = self.to.send(buf).await;
+        let alone = self.conn.shard.counters.inflight.get() <= ALONE_MAX;
+        let result = self.to.send(buf, alone).await;
         self.conn.alarm.clear(slot);
         self.progressed();
         result
