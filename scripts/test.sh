@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # All that CI runs: installs what the tests need, checks, builds, tests on every driver.
 #   scripts/test.sh          at most 40 minutes from a cold cache on 2 cores
-#   scripts/test.sh --long   also big bodies, long streams, many connections, sieges, a soak, fuzzing,
-#                            benchmarks, instructions per request
+#   scripts/test.sh --long   also the build that is handed out, big bodies, long streams, many
+#                            connections, sieges, a soak, fuzzing, benchmarks, instructions per
+#                            request
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -56,6 +57,8 @@ limit 600 scripts/alerts.sh
 
 if [ "$long" = 1 ]; then
   step "long runs"
+  limit 3600 scripts/release.sh
+  RINGWAY_TEST_BINARY=$(realpath "${CARGO_TARGET_DIR:-target}")/dist/ringway limit 600 scripts/main_job.sh
   limit 7200 scripts/main_job.sh --long
   limit 3600 scripts/siege.sh
   limit 3600 scripts/soak.sh 30
