@@ -8,10 +8,13 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 [ "$#" = 0 ] || { echo "usage: scripts/release.sh" >&2; exit 2; }
+# Profiles go where this script says, and nowhere else.
+unset LLVM_PROFILE_FILE
 target=${CARGO_TARGET_DIR:-target}
 folder=$target/pgo
 host=$(rustc -vV | sed -n 's/^host: //p')
-rm -rf "$folder/raw" "$folder/probe"
+# The optimized one too: cargo does not see that the profile in the same place is a new one.
+rm -rf "$folder/raw" "$folder/probe" "$folder/optimized"
 mkdir -p "$folder/raw" "$folder/probe"
 raw=$(cd "$folder/raw" && pwd)
 profile=$(cd "$folder" && pwd)/ringway.profdata
@@ -32,8 +35,7 @@ reads() {
 
 profdata() {
   local candidate
-  for candidate in "${LLVM_PROFDATA:-}" \
-    "$(rustc --print sysroot)/lib/rustlib/$host/bin/llvm-profdata" \
+  for candidate in "$(rustc --print sysroot)/lib/rustlib/$host/bin/llvm-profdata" \
     "$(command -v llvm-profdata || true)" \
     $(find /usr/lib -maxdepth 3 -path '*/llvm-*/bin/llvm-profdata' 2>/dev/null | sort -rV); do
     if reads "$candidate"; then
@@ -44,15 +46,26 @@ profdata() {
   return 1
 }
 
-if ! tool=$(profdata); then
-  rustup component add llvm-tools >/dev/null 2>&1 || {
-    sudo=()
-    [ "$(id -u)" = 0 ] || sudo=(sudo)
-    newest=$(apt-cache pkgnames llvm- 2>/dev/null | grep -E '^llvm-[0-9]+$' | sort -rV | head -n 1 || true)
-    [ -z "$newest" ] || DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq \
-      --no-install-recommends "$newest" >/dev/null || true
+from_rustup() { rustup component add llvm-tools >/dev/null 2>&1; }
+
+from_distribution() {
+  local sudo=() newest
+  command -v apt-get >/dev/null || return 1
+  [ "$(id -u)" = 0 ] || sudo=(sudo)
+  "${sudo[@]}" apt-get update -qq || return 1
+  newest=$(apt-cache pkgnames llvm- | grep -E '^llvm-[0-9]+$' | sort -rV | head -n 1)
+  [ -n "$newest" ] && DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq \
+    --no-install-recommends "$newest" >/dev/null
+}
+
+if [ -n "${LLVM_PROFDATA:-}" ]; then
+  tool=$(command -v "$LLVM_PROFDATA" || true)
+  reads "$tool" || {
+    echo "LLVM_PROFDATA: $LLVM_PROFDATA does not read the profiles of $(rustc --version)" >&2
+    exit 1
   }
-  tool=$(profdata) || {
+else
+  tool=$(profdata || { from_rustup && profdata; } || { from_distribution && profdata; }) || {
     echo "no llvm-profdata reads the profiles of $(rustc --version): install rustup's component" \
       "llvm-tools or LLVM 19 or later, or name one in LLVM_PROFDATA" >&2
     exit 1
@@ -61,10 +74,14 @@ fi
 
 # build FLAG FOLDER BINARY…: with the target named, so that build scripts and macros get no flags.
 build() {
-  local flag=$1 into=$2 binaries=()
+  local flag=$1 into=$2 flags=${CARGO_ENCODED_RUSTFLAGS:-} words binaries=()
   shift 2
+  if [ -z "$flags" ]; then
+    read -ra words <<<"${RUSTFLAGS:-}"
+    flags=$(IFS=$'\x1f' && echo "${words[*]}")
+  fi
   for binary in "$@"; do binaries+=(--bin "$binary"); done
-  RUSTFLAGS="${RUSTFLAGS:-} $flag" cargo build --quiet --release --locked --workspace \
+  CARGO_ENCODED_RUSTFLAGS=${flags:+$flags$'\x1f'}$flag cargo build --quiet --release --locked --workspace \
     "${binaries[@]}" --target "$host" --target-dir "$folder/$into"
 }
 
@@ -83,5 +100,7 @@ fi
 echo "compiling it by its profile"
 build "-Cprofile-use=$profile" optimized ringway
 mkdir -p "$target/dist"
-cp "$folder/optimized/$host/release/ringway" "$target/dist/ringway"
+# In place of one that may be running.
+cp "$folder/optimized/$host/release/ringway" "$target/dist/ringway.new"
+mv "$target/dist/ringway.new" "$target/dist/ringway"
 echo "written to $target/dist/ringway"

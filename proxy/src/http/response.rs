@@ -118,7 +118,12 @@ impl<'b> Fields<'b> {
 
 /// The reason phrase as sent: httparse drops it when it has bytes beyond ASCII.
 fn reason(head: &[u8]) -> &[u8] {
-    let after = head.get(STATUS_LINE_BYTES..).unwrap_or_default();
+    let (Some(b' '), Some(after)) = (
+        head.get(STATUS_LINE_BYTES - 1),
+        head.get(STATUS_LINE_BYTES..),
+    ) else {
+        return b"";
+    };
     let mut lines = after.split(|byte| matches!(byte, b'\r' | b'\n'));
     lines.next().unwrap_or_default()
 }

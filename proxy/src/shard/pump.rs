@@ -21,7 +21,7 @@ use crate::shard::rt;
 /// Full reads in a row after which the next larger buffer is used.
 const FULL_READS: u32 = 2;
 
-/// With so few calls in flight a send is a system call of its own: by the ring it would wait for the
+/// With so few calls under way a send is a system call of its own: by the ring it would wait for the
 /// shard's next turn, which nothing else is there to share.
 const ALONE_MAX: u64 = 1;
 
@@ -262,10 +262,15 @@ impl Pump<'_> {
     /// Sends a buffer's whole window, under the write deadline.
     pub(crate) async fn send(&self, buf: Buf) -> (io::Result<()>, Buf) {
         let slot = self.write_deadline();
+        let counters = self.conn.shard.counters;
         if self.way == Way::Down {
-            self.conn.shard.counters.bytes_out.add(buf.len() as u64);
+            counters.bytes_out.add(buf.len() as u64);
         }
-        let alone = self.conn.shard.counters.inflight.get() <= ALONE_MAX;
+        let running = counters
+            .inflight
+            .get()
+            .saturating_sub(counters.parked.get());
+        let alone = running <= ALONE_MAX;
         let result = self.to.send(buf, alone).await;
         self.conn.alarm.clear(slot);
         self.progressed();

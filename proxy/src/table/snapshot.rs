@@ -17,7 +17,7 @@ use crate::table::spec::{Address, Forward, FunctionId, FunctionSpec, Settings};
 #[derive(Debug, Default)]
 pub struct Table {
     /// Keys are `name` (default namespace only) and `name.namespace`; values index `functions`.
-    /// The hash is a fast one: who could choose names that collide may deploy functions anyway.
+    /// The hash is a fast one: only who may deploy functions can choose names that collide in it.
     names: HashMap<Box<[u8]>, u32, RandomState>,
     functions: Box<[Arc<Function>]>,
     /// The index of the row of unknown names: the last one, if there is one.
