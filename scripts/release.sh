@@ -81,8 +81,8 @@ build() {
     flags=$(IFS=$'\x1f' && echo "${words[*]}")
   fi
   for binary in "$@"; do binaries+=(--bin "$binary"); done
-  CARGO_ENCODED_RUSTFLAGS=${flags:+$flags$'\x1f'}$flag cargo build --quiet --release --locked --workspace \
-    "${binaries[@]}" --target "$host" --target-dir "$folder/$into"
+  CARGO_ENCODED_RUSTFLAGS=${flags:+$flags$'\x1f'}$flag cargo build --quiet --release --locked \
+    --workspace "${binaries[@]}" --target "$host" --target-dir "$folder/$into"
 }
 
 echo "compiling it to be profiled"

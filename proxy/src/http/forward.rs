@@ -278,10 +278,10 @@ impl<'b, 'o> Kept<'b, 'o> {
     fn push_status_line(&mut self, head: &ResponseHead<'_, '_>) {
         let end = STATUS_LINE_BYTES.saturating_add(head.reason.len());
         let after = end.saturating_add(2);
-        let own = self.raw.starts_with(b"HTTP/1.1 ")
+        let canonical = self.raw.starts_with(b"HTTP/1.1 ")
             && self.raw.get(STATUS_LINE_BYTES - 1) == Some(&b' ')
             && self.raw.get(end..after) == Some(b"\r\n");
-        if own {
+        if canonical {
             self.run = 0..after;
             return;
         }
