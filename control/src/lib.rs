@@ -29,6 +29,7 @@ pub mod serve;
 pub mod settings;
 pub mod wire;
 
+mod backoff;
 mod client;
 mod percent;
 mod rfc3339;

@@ -11,15 +11,17 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use tokio::time;
 
+use crate::backoff::Backoff;
+
 /// Does a work until it is done; after a panic, and a pause, it is begun again.
 pub(crate) async fn keep<T>(task: &'static str, mut work: impl AsyncFnMut() -> T) -> T {
-    let mut pauses = Pauses::new();
+    let mut backoff = Backoff::new(PAUSE_MAX, LONG_LIFE);
     loop {
         let began = Instant::now();
         if let Some(done) = once(task, work()).await {
             return done;
         }
-        let pause = pauses.after(began.elapsed());
+        let pause = backoff.after(began.elapsed());
         tracing::warn!(task, "begun again in {pause:?}");
         time::sleep(pause).await;
     }
@@ -50,28 +52,7 @@ fn note(task: &'static str, panic: &(dyn Any + Send)) {
     tracing::error!(task, "a task of the control plane panicked: {text}");
 }
 
-/// How long is waited after a panic: longer each time, and as at first after a life that was long.
-struct Pauses {
-    next: Duration,
-}
-
-impl Pauses {
-    const fn new() -> Self {
-        Self { next: PAUSE_MIN }
-    }
-
-    fn after(&mut self, life: Duration) -> Duration {
-        if life >= LONG_LIFE {
-            self.next = PAUSE_MIN;
-        }
-        let pause = self.next;
-        self.next = (pause * 2).min(PAUSE_MAX);
-        pause
-    }
-}
-
 static PANICS: AtomicU64 = AtomicU64::new(0);
-const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// Callers wait for some of these tasks, and none of them costs much to begin.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// What ran this long did not panic for the same reason, or not at every step.
@@ -123,14 +104,5 @@ mod tests {
         assert_eq!(once("test", async { panic!("now") }).await, None::<()>);
         assert_eq!(caught("test", || 1), Some(1));
         assert_eq!(caught("test", || std::panic::panic_any(7)), None::<()>);
-    }
-
-    #[test]
-    fn pauses_grow_to_a_bound_and_start_over() {
-        let mut pauses = Pauses::new();
-        let short = Duration::from_secs(1);
-        let millis: Vec<u128> = (0..8).map(|_| pauses.after(short).as_millis()).collect();
-        assert_eq!(millis, [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
-        assert_eq!(pauses.after(LONG_LIFE), PAUSE_MIN);
     }
 }

@@ -15,6 +15,7 @@ use super::ready::ready;
 use super::recipe::Mode;
 use super::spawner::Process;
 use super::state::{Revision, State};
+use crate::backoff::Backoff;
 use crate::spawner::SignalKind;
 use crate::supervise::{caught, keep};
 
@@ -60,7 +61,7 @@ impl Replica {
         if !self.bury().await {
             return;
         }
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::new(BACKOFF_MAX, BACKOFF_RESET);
         while !*self.left.borrow() {
             let began = Instant::now();
             let reason = match self.live().await {
@@ -219,27 +220,6 @@ async fn asked_to_leave(left: &mut watch::Receiver<bool>) {
     let _ = left.wait_for(|left| *left).await;
 }
 
-/// Exponential pauses between starts.
-struct Backoff {
-    next: Duration,
-}
-
-impl Backoff {
-    const fn new() -> Self {
-        Self { next: BACKOFF_MIN }
-    }
-
-    /// The pause after a life of this length.
-    fn after(&mut self, life: Duration) -> Duration {
-        if life >= BACKOFF_RESET {
-            self.next = BACKOFF_MIN;
-        }
-        let pause = self.next;
-        self.next = (self.next * 2).min(BACKOFF_MAX);
-        pause
-    }
-}
-
 /// `<function>-<eight letters and digits>`, as pods are named.
 fn instance(function: &Function, key: u64) -> String {
     let mut rest = RandomState::new().hash_one(key);
@@ -256,24 +236,6 @@ const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 const SUFFIX_LEN: usize = 8;
 /// Between SIGTERM and SIGKILL.
 const TERMINATE_WAIT: Duration = Duration::from_secs(10);
-const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(10);
 /// A process that lived this long has not crashed at start.
 const BACKOFF_RESET: Duration = Duration::from_secs(10);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_double_up_to_a_bound_and_start_over() {
-        let mut backoff = Backoff::new();
-        let short = Duration::from_secs(1);
-        let pauses: Vec<u128> = (0..9).map(|_| backoff.after(short).as_millis()).collect();
-        assert_eq!(
-            pauses,
-            [100, 200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000]
-        );
-        assert_eq!(backoff.after(BACKOFF_RESET).as_millis(), 100);
-    }
-}
