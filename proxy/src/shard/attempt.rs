@@ -126,6 +126,7 @@ impl Try<'_> {
             discard,
             renew: None,
             ends: (way == Way::Down).then_some(self.call),
+            piped: Cell::new(false),
         }
     }
 

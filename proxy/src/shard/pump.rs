@@ -39,6 +39,9 @@ pub(crate) struct Pump<'a> {
     pub(crate) renew: Option<(Slot, Duration)>,
     /// The call whose function is done when all of the body was read.
     pub(crate) ends: Option<&'a Call<'a>>,
+    /// What came last went through a pipe: what lies between that and the next is short, and goes
+    /// at once.
+    pub(crate) piped: Cell<bool>,
 }
 
 /// Which way a pump carries.
@@ -84,10 +87,11 @@ impl Pump<'_> {
                 }
                 Ok(()) => {}
             }
+            let before = cursor.verbatim();
             match self.splice(cursor).await {
                 Err(fault) => return (Err(fault), None),
                 Ok(()) if cursor.is_done() => return (self.finish(cursor).await, None),
-                Ok(()) => {}
+                Ok(()) => self.piped.set(cursor.verbatim() < before),
             }
             buf = self.sized(buf, cursor, &mut full_reads);
             let (result, back) = self.read(buf).await;
@@ -270,8 +274,8 @@ impl Pump<'_> {
             .inflight
             .get()
             .saturating_sub(counters.parked.get());
-        let alone = running <= ALONE_MAX;
-        let result = self.to.send(buf, alone).await;
+        let at_once = running <= ALONE_MAX || self.piped.get();
+        let result = self.to.send(buf, at_once).await;
         self.conn.alarm.clear(slot);
         self.progressed();
         result
@@ -283,7 +287,8 @@ impl Pump<'_> {
         } else {
             Some(self.read_deadline())
         };
-        let (result, buf) = if buf.class() >= Class::Medium || self.discard.get() {
+        let at_once = buf.class() >= Class::Medium || self.piped.get() || self.discard.get();
+        let (result, buf) = if at_once {
             self.from.recv_bulk(buf).await
         } else {
             self.from.recv(buf).await
@@ -337,6 +342,11 @@ impl Pump<'_> {
     fn sized(&self, mut buf: Buf, cursor: &BodyCursor, full_reads: &mut u32) -> Buf {
         buf.clear();
         let class = match cursor.remaining() {
+            // A chunk's head and a little of its data: what a larger one would take is copied.
+            _ if self.piped.get() => {
+                *full_reads = 0;
+                Class::Head
+            }
             Some(bytes) => Class::for_bytes(bytes).max(Class::Small),
             None if *full_reads >= FULL_READS
                 || (*full_reads > 0 && buf.class() == Class::Head) =>

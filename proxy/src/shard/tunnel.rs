@@ -53,6 +53,7 @@ async fn one_way(conn: &Conn, way: Way, from: &Sock, to: &Sock, early: Option<Bu
             .stream_idle
             .map(|after| (Slot::Watch, after)),
         ends: None,
+        piped: Cell::new(false),
     };
     let mut cursor = BodyCursor::new(Framing::UntilClose, Trailers::Drop);
     let buf = early.unwrap_or_else(|| conn.shard.buffers.take(Class::Head));
