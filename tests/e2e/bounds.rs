@@ -137,7 +137,8 @@ fn the_metrics_listener_cannot_be_worn_out() {
         .collect();
     std::thread::sleep(Duration::from_millis(500));
     let grown = gateway.descriptors().saturating_sub(before);
-    assert!(grown <= 66, "{grown} descriptors for 80 connections");
+    // 64, and what a gateway that has just started opens besides.
+    assert!(grown < 75, "{grown} descriptors for 80 connections");
     // The first of them must have ended for want of a head, those behind them too.
     eventually("an answer", Duration::from_secs(60), || {
         let mut client = Client::connect(gateway.metrics).ok()?;
