@@ -163,12 +163,13 @@ impl Sock {
         (result, buf)
     }
 
-    /// Sends the whole window of `buf`; the window is unchanged when it comes back. `alone`: there is
-    /// nobody else whose operations could go to the kernel together with this one.
-    pub(crate) async fn send(&self, mut buf: Buf, alone: bool) -> (io::Result<()>, Buf) {
+    /// Sends the whole window of `buf`; the window is unchanged when it comes back. `at_once`: by a
+    /// system call of its own, as large ones are; others go to the kernel together with what else
+    /// this turn of the shard has for it.
+    pub(crate) async fn send(&self, mut buf: Buf, at_once: bool) -> (io::Result<()>, Buf) {
         let (start, end) = buf.position();
         let mut result = Ok(());
-        if alone || buf.len() >= AT_ONCE_BYTES {
+        if at_once || buf.len() >= AT_ONCE_BYTES {
             // Large ones while they lie in the cache: by the ring they would be sent after others
             // were read. What fails will fail again.
             if let Ok(n) = self.try_send(buf.bytes()) {

@@ -131,7 +131,7 @@ impl Sock {
         (filled(read, &mut buf), buf)
     }
 
-    pub(crate) async fn send(&self, buf: Buf, _alone: bool) -> (io::Result<()>, Buf) {
+    pub(crate) async fn send(&self, buf: Buf, _at_once: bool) -> (io::Result<()>, Buf) {
         let end = self.end();
         let mut at = 0;
         while at < buf.bytes().len() {
