@@ -313,7 +313,7 @@ impl Gateway {
     #[must_use]
     pub fn stop(self, deadline: Duration) -> usize {
         let until = Instant::now() + deadline;
-        while self.open_connections() > 0 && Instant::now() < until {
+        while !self.is_drained() && Instant::now() < until {
             pause(DRAIN_LOOK_EVERY);
         }
         let cut = self.open_connections();
@@ -329,6 +329,16 @@ impl Gateway {
             let _ = thread.join();
         }
         cut
+    }
+
+    /// Whether nothing is accepted any more, after [`Gateway::drain`], and no connection is left.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        let mut shards = self.shards.iter();
+        // In this order: before a shard closes, it may hand connections to another.
+        shards.all(|s| s.inbox.is_closed() || s.thread.is_finished())
+            && self.shards.iter().all(|s| s.inbox.coming() == 0)
+            && self.open_connections() == 0
     }
 
     fn open_connections(&self) -> usize {

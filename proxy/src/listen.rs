@@ -58,4 +58,4 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
 /// Questions without an answer after which the connection is over.
 const KEEPALIVE_PROBES: u32 = 4;
 /// Connections the kernel completes before they are accepted.
-const BACKLOG: i32 = 4096;
+pub(crate) const BACKLOG: i32 = 4096;

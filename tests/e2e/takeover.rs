@@ -5,7 +5,9 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use ringway_tests::provider::{Kind, Provider};
-use ringway_tests::{Client, Deployment, Gateway, Load, Reply, eventually, free_port, request};
+use ringway_tests::{
+    Client, Deployment, Gateway, Load, Reply, eventually, free_port, request, vice,
+};
 
 fn job_of(reply: &Reply) -> String {
     assert_eq!(reply.status, 202, "{}", reply.text());
@@ -74,6 +76,35 @@ fn callers_of_a_function_at_zero_are_answered_across_a_takeover() {
     });
     assert_eq!(gateway.succeed(), Some(0), "{}", gateway.log());
     assert_eq!(parked.join().unwrap().unwrap().status, 200);
+}
+
+/// No other connection comes to help with a wake-up that is lost.
+#[test]
+fn every_connection_is_served_while_the_gateway_before_goes() {
+    let mut gateway = Gateway::start();
+    let slow_to_end = format!(
+        "sh -c '{} & trap \"sleep 1; kill $!\" TERM; wait; wait'",
+        vice()
+    );
+    gateway.deploy_ready(&Deployment::http("slow", &slow_to_end), 1);
+    let served = |gateway: &Gateway| {
+        let mut client = Client::connect(gateway.address).unwrap();
+        let patience = Some(Duration::from_secs(5));
+        client.stream().set_read_timeout(patience).unwrap();
+        let reply = client.request("GET", "/healthz", &[], b"");
+        assert_eq!(reply.unwrap().status, 200, "{}", gateway.log());
+    };
+    let successor = gateway.successor();
+    await_log(&gateway, "draining");
+    for _ in 0..10 {
+        served(&gateway);
+    }
+    let log = gateway.log();
+    assert!(!log.contains("INFO ended"), "it was gone too soon: {log}");
+    assert_eq!(gateway.followed_by(successor), Some(0), "{}", gateway.log());
+    for _ in 0..10 {
+        served(&gateway);
+    }
 }
 
 #[test]

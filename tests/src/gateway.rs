@@ -160,9 +160,10 @@ impl Gateway {
     /// Starts the process and waits until this path answers 200.
     fn launch(&mut self, path: &str) {
         let mut command = self.command();
-        if let Ok(log) = std::fs::File::create(self.log_path()) {
-            command.stderr(log);
-        }
+        // Emptied, then appended to, for a successor writes into it too.
+        let emptied = std::fs::File::create(self.log_path());
+        drop(emptied.expect("a log is made"));
+        command.stderr(self.log_end());
         self.child = Some(command.spawn().expect("the ringway binary starts"));
         self.await_ready(path);
     }
@@ -192,11 +193,16 @@ impl Gateway {
     pub fn successor(&self) -> Child {
         let mut command = self.command();
         command.env("RINGWAY_TAKEOVER", "true");
+        command.stderr(self.log_end());
+        command.spawn().expect("the ringway binary starts")
+    }
+
+    /// The log's end, to write at.
+    fn log_end(&self) -> std::fs::File {
         let log = std::fs::OpenOptions::new()
             .append(true)
             .open(self.log_path());
-        command.stderr(log.expect("the log of the one before"));
-        command.spawn().expect("the ringway binary starts")
+        log.expect("the log is there")
     }
 
     /// Waits for the end of the process before this one, and for this one to serve; the exit code

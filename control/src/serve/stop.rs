@@ -240,16 +240,9 @@ async fn drain(gateway: &SharedGateway, idle: Duration, until: Instant) {
     if let Some(gateway) = &*gateway.lock() {
         gateway.drain(idle);
     }
-    let connections = || {
-        let snapshot = gateway
-            .lock()
-            .as_ref()
-            .map(Gateway::metrics)
-            .unwrap_or_default();
-        snapshot.shards.iter().map(|s| s.connections).sum::<u64>()
-    };
+    let drained = || gateway.lock().as_ref().is_none_or(Gateway::is_drained);
     // Looked at from here, so that the counters stay readable as long as there is something.
-    while connections() > 0 && Instant::now() < until {
+    while !drained() && Instant::now() < until {
         time::sleep(LOOK).await;
     }
     let Some(gateway) = gateway.lock().take() else {

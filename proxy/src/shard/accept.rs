@@ -12,8 +12,9 @@ use std::pin::Pin;
 use std::task::Poll;
 
 use crate::limits::SHORTAGE_PAUSE;
+use crate::listen::BACKLOG;
 use crate::shard::conn::{Conn, Wall};
-use crate::shard::io::{Sock, accept, detach};
+use crate::shard::io::{Sock, accept, detach, has_waiting};
 use crate::shard::rt::{self, Canceller, TcpListener, TcpStream};
 use crate::shard::{Neighbour, Shard};
 
@@ -38,10 +39,15 @@ pub(crate) async fn accept_loop(shard: &'static Shard, listener: TcpListener) {
             None => break,
         }
     }
-    // Connections the kernel completed but nobody accepted would be reset by closing.
-    while let Some(Ok((stream, peer))) = waiting(&listener).await {
-        admit(shard, stream, peer);
+    // Connections the kernel completed but nobody accepted would be reset by closing. Not more
+    // than can have waited: where another gateway has taken over, new ones come, and are its.
+    for _ in 0..BACKLOG {
+        match waiting(&listener).await {
+            Some(Ok((stream, peer))) => admit(shard, stream, peer),
+            _ => break,
+        }
     }
+    shard.inbox.close();
 }
 
 fn admit(shard: &'static Shard, stream: TcpStream, peer: SocketAddr) {
@@ -137,6 +143,10 @@ async fn next(
 
 /// A connection that already waits in the backlog, if any.
 async fn waiting(listener: &TcpListener) -> Option<io::Result<(TcpStream, SocketAddr)>> {
+    // An accept that waits, be it for a moment, can take the wake-up of another gateway's.
+    if !has_waiting(listener) {
+        return None;
+    }
     let canceller = Canceller::new();
     let handle = canceller.handle();
     let mut accepting: Pin<Box<_>> = Box::pin(accept(listener, handle));

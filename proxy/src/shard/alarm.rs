@@ -134,6 +134,12 @@ impl Alarm {
         }
     }
 
+    /// Ends both connections, with whatever is under way.
+    pub(crate) fn cut(&self) {
+        self.act(Act::EndClient);
+        self.act(Act::EndUpstream);
+    }
+
     /// Wakes the connection's task.
     pub(crate) fn wake(&self) {
         let waker = self.waker.borrow().clone();

@@ -31,6 +31,8 @@ pub(crate) struct Inbox {
     /// For how long connections may wait for a next request in the drain, in milliseconds.
     drain_idle: AtomicU64,
     stop: AtomicBool,
+    /// Nothing is accepted any more.
+    closed: AtomicBool,
     /// How often the bell was answered.
     answers: AtomicU64,
     bell: Mutex<UnixStream>,
@@ -48,6 +50,7 @@ impl Inbox {
             drain: AtomicBool::new(false),
             drain_idle: AtomicU64::new(0),
             stop: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             answers: AtomicU64::new(0),
             bell: Mutex::new(ours),
         };
@@ -63,10 +66,22 @@ impl Inbox {
         self.ring();
     }
 
-    /// Asks the shard's loop to end.
+    /// Asks the shard's loop to end, once it accepts nothing any more.
     pub(crate) fn stop(&self) {
         self.stop.store(true, Ordering::Release);
+        self.drain.store(true, Ordering::Release);
         self.ring();
+    }
+
+    /// Says that nothing is accepted any more: whoever had connected is served.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.ring();
+    }
+
+    /// Whether the shard has said so.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     /// Gives the shard a client connection to serve.
@@ -78,7 +93,7 @@ impl Inbox {
 
     /// Connections that were given to the shard and are not served yet.
     pub(crate) fn coming(&self) -> u64 {
-        self.coming.load(Ordering::Relaxed)
+        self.coming.load(Ordering::Acquire)
     }
 
     /// How often the shard has answered its bell: it moves after a ring while the shard lives.
@@ -119,13 +134,10 @@ pub(crate) async fn listen(shard: &'static Shard, bell: UnixStream) {
         // Cleared before looking: what is announced after this rings again.
         shard.inbox.rung.store(false, Ordering::Release);
         shard.inbox.answers.fetch_add(1, Ordering::Relaxed);
-        if shard.inbox.stop.load(Ordering::Acquire) {
-            return;
-        }
         let handed = std::mem::take(&mut *shard.inbox.handed.lock());
         for (stream, peer) in handed {
             super::accept::take_over(shard, stream, peer);
-            shard.inbox.coming.fetch_sub(1, Ordering::Relaxed);
+            shard.inbox.coming.fetch_sub(1, Ordering::Release);
         }
         let table = shard.table();
         shard.endpoints.borrow_mut().retain(&table);
@@ -139,6 +151,11 @@ pub(crate) async fn listen(shard: &'static Shard, bell: UnixStream) {
             shard.drain_idle.set(Duration::from_millis(idle));
             shard.draining.set(true);
             super::accept::begin_drain(shard);
+        }
+        // An accept in flight outlives this thread, and takes the wake-ups of a gateway that took
+        // over and waits at the same socket.
+        if shard.inbox.stop.load(Ordering::Acquire) && shard.inbox.is_closed() {
+            return;
         }
     }
 }

@@ -182,6 +182,8 @@ impl Shard {
         rt::spawn(async { match self.usher().await {} });
         rt::spawn(self.tick());
         inbox::listen(self, bell).await;
+        // What is left is cut now; its descriptors are only closed by the end of the process.
+        self.wheel.each(alarm::Alarm::cut);
     }
 
     /// How long a connection may wait for a next request.

@@ -260,6 +260,10 @@ pub(crate) async fn accept(
     listener.accept(handle).await
 }
 
+pub(crate) fn has_waiting(listener: &TcpListener) -> bool {
+    listener.has_waiting()
+}
+
 /// There is one shard.
 pub(crate) fn detach(_: TcpStream) -> Option<std::net::TcpStream> {
     None

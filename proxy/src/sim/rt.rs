@@ -134,6 +134,10 @@ impl TcpListener {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.0.waiting.borrow().is_empty()
+    }
+
     /// Waits for a connection.
     pub(super) async fn accept(&self, handle: CancelHandle) -> io::Result<(TcpStream, SocketAddr)> {
         poll_fn(|cx| {

@@ -11,6 +11,7 @@ mod bounds;
 mod bulk;
 mod cors;
 mod early;
+mod end;
 mod health;
 mod hostile;
 mod park;
