@@ -15,7 +15,7 @@ use crate::config::{AccessLog, Config};
 use crate::demand::Demand;
 use crate::endpoint::Room;
 use crate::limits;
-use crate::listen::{address_of, bind_all};
+use crate::listen::{Backlog, address_of, bind_all};
 use crate::metrics::{
     FunctionSnapshot, LogRing, LogWriter, ShardCounters, ShardSnapshot, Snapshot,
 };
@@ -301,10 +301,10 @@ impl Gateway {
 
     /// Begins to drain: no new connections, `Connection: close` on replies; connections on which
     /// no request comes for `idle` are closed.
-    pub fn drain(&self, idle: Duration) {
+    pub fn drain(&self, idle: Duration, backlog: Backlog) {
         self.listeners.lock().clear();
         for shard in &self.shards {
-            shard.inbox.drain(idle);
+            shard.inbox.drain(idle, backlog);
         }
     }
 
@@ -334,11 +334,12 @@ impl Gateway {
     /// Whether nothing is accepted any more, after [`Gateway::drain`], and no connection is left.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        let mut shards = self.shards.iter();
+        // Nobody closes what a shard has that ended by itself.
+        let live = || self.shards.iter().filter(|s| !s.thread.is_finished());
         // In this order: before a shard closes, it may hand connections to another.
-        shards.all(|s| s.inbox.is_closed() || s.thread.is_finished())
-            && self.shards.iter().all(|s| s.inbox.coming() == 0)
-            && self.open_connections() == 0
+        live().all(|s| s.inbox.is_closed())
+            && live().all(|s| s.inbox.coming() == 0)
+            && live().all(|s| s.counters.connections.get() == 0)
     }
 
     fn open_connections(&self) -> usize {

@@ -35,6 +35,7 @@ pub use cors::{Cors, Origins};
 pub use demand::{Demand, NoDemand};
 pub use fault::{Reject, RetryRule};
 pub use gateway::{Driver, DriverReport, Gateway, Pulse, StartError};
+pub use listen::Backlog;
 pub use name::{Name, NameError};
 pub use own::{OwnPort, OwnPorts};
 pub use table::{Address, Change, Forward, FunctionId, FunctionSpec, Publisher, Retry, Settings};

@@ -4,6 +4,15 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::time::Duration;
 
+/// What becomes of those who have connected, and are not accepted yet, when a gateway drains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backlog {
+    /// They are served.
+    Serve,
+    /// Another gateway has the same listeners, and serves them.
+    Leave,
+}
+
 /// One listener per shard on the same address. `SO_REUSEPORT` would share the port with another
 /// program of the same user without a word, so a socket without it must be able to bind first.
 pub(crate) fn bind_all(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use ringway_proxy::Gateway;
+use ringway_proxy::{Backlog, Gateway};
 use tokio::time;
 
 use super::backend::BuiltIn;
@@ -33,7 +33,7 @@ impl Running {
                 }
             };
             self.facts.draining.store(true, Ordering::Relaxed);
-            let (grace, idle) = why.pauses(self.grace);
+            let manner = why.manner(self.grace);
             match why {
                 Why::Succeeded => {
                     tracing::info!("another gateway has taken over");
@@ -45,7 +45,7 @@ impl Running {
                 }
                 Why::Asked(_) => systemd::stopping(),
             }
-            let ended = end(&self.gateway, &self.later, self.drain_bound, grace, idle);
+            let ended = end(&self.gateway, &self.later, self.drain_bound, manner);
             let ended = async {
                 ended.await;
                 if let Some(built_in) = &self.built_in {
@@ -145,13 +145,8 @@ impl Running {
 
 /// Ends the serving after the grace period: asynchronous calls and connections at once, and
 /// `bound` is the time of both.
-async fn end(
-    gateway: &SharedGateway,
-    later: &Later,
-    bound: Duration,
-    grace: Duration,
-    idle: Duration,
-) {
+async fn end(gateway: &SharedGateway, later: &Later, bound: Duration, manner: Manner) {
+    let grace = manner.grace;
     if !grace.is_zero() {
         tracing::info!(
             ?grace,
@@ -163,7 +158,7 @@ async fn end(
     let until = deadline(Instant::now(), bound);
     later.desk.stop();
     // Calls that run have their connections; one that has none yet is no attempt.
-    tokio::join!(later.desk.idle(until), drain(gateway, idle, until));
+    tokio::join!(later.desk.idle(until), drain(gateway, manner, until));
 }
 
 /// When what is left is cut; a bound that no clock reaches is a year.
@@ -183,14 +178,36 @@ enum Why {
 }
 
 impl Why {
-    /// The time until accepting ends, and the time for a last request on each connection.
-    const fn pauses(self, grace: Duration) -> (Duration, Duration) {
+    const fn manner(self, grace: Duration) -> Manner {
+        let at_once = Manner {
+            grace: Duration::ZERO,
+            idle: Duration::ZERO,
+            backlog: Backlog::Serve,
+        };
         match self {
-            Self::Asked(Asked::End) => (grace, LAST_REQUEST),
-            Self::Succeeded => (Duration::ZERO, LAST_REQUEST_NO_HURRY),
-            Self::Asked(_) | Self::Broken(_) => (Duration::ZERO, Duration::ZERO),
+            Self::Asked(Asked::End) => Manner {
+                grace,
+                idle: LAST_REQUEST,
+                ..at_once
+            },
+            Self::Succeeded => Manner {
+                idle: LAST_REQUEST_NO_HURRY,
+                backlog: Backlog::Leave,
+                ..at_once
+            },
+            Self::Asked(_) | Self::Broken(_) => at_once,
         }
     }
+}
+
+/// How the gateway ends.
+#[derive(Clone, Copy)]
+struct Manner {
+    /// Until accepting ends.
+    grace: Duration,
+    /// For a last request on each connection.
+    idle: Duration,
+    backlog: Backlog,
 }
 
 /// Obeys signals until one asks for an end.
@@ -234,11 +251,11 @@ async fn spawner_gone(built_in: Option<&BuiltIn>) {
     }
 }
 
-/// Lets calls finish, and connections have `idle` for a last one; stops the data plane at the
+/// Lets calls finish, and connections have a time for a last one; stops the data plane at the
 /// deadline at the latest.
-async fn drain(gateway: &SharedGateway, idle: Duration, until: Instant) {
+async fn drain(gateway: &SharedGateway, manner: Manner, until: Instant) {
     if let Some(gateway) = &*gateway.lock() {
-        gateway.drain(idle);
+        gateway.drain(manner.idle, manner.backlog);
     }
     let drained = || gateway.lock().as_ref().is_none_or(Gateway::is_drained);
     // Looked at from here, so that the counters stay readable as long as there is something.

@@ -8,13 +8,11 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::task::Poll;
 
 use crate::limits::SHORTAGE_PAUSE;
-use crate::listen::BACKLOG;
 use crate::shard::conn::{Conn, Wall};
-use crate::shard::io::{Sock, accept, detach, has_waiting};
+use crate::shard::io::{Sock, Waiting, accept, detach, is_shortage};
 use crate::shard::rt::{self, Canceller, TcpListener, TcpStream};
 use crate::shard::{Neighbour, Shard};
 
@@ -28,26 +26,47 @@ pub(crate) async fn accept_loop(shard: &'static Shard, listener: TcpListener) {
         }
         match next(shard, &listener).await {
             Some(Ok((stream, peer))) => admit(shard, stream, peer),
-            Some(Err(e)) if is_shortage(&e) => {
-                // An idle upstream connection is worth less than a client.
-                shard.endpoints.borrow_mut().close_one();
-                shard.counters.accept_paused.add(1);
-                rt::sleep(SHORTAGE_PAUSE).await;
-            }
+            Some(Err(e)) if is_shortage(&e) => rest_short(shard).await,
             // The client gave up before it was accepted: none of our business.
             Some(Err(_)) => {}
             None => break,
         }
     }
-    // Connections the kernel completed but nobody accepted would be reset by closing. Not more
-    // than can have waited: where another gateway has taken over, new ones come, and are its.
-    for _ in 0..BACKLOG {
-        match waiting(&listener).await {
-            Some(Ok((stream, peer))) => admit(shard, stream, peer),
-            _ => break,
-        }
+    if !shard.inbox.leaves_backlog() {
+        empty(shard, listener).await;
     }
     shard.inbox.close();
+}
+
+/// Serves who has connected already: closing the listener resets them. All are taken before one
+/// is served, for clients that are answered come again.
+async fn empty(shard: &'static Shard, listener: TcpListener) {
+    let Ok(waiting) = Waiting::at(listener, shard.sockets_wait) else {
+        return;
+    };
+    loop {
+        let (taken, why) = waiting.take();
+        if !is_shortage(&why) || shard.inbox.is_stopping() {
+            waiting.close();
+            admit_all(shard, taken);
+            return;
+        }
+        admit_all(shard, taken);
+        rest_short(shard).await;
+    }
+}
+
+fn admit_all(shard: &'static Shard, taken: Vec<(TcpStream, SocketAddr)>) {
+    for (stream, peer) in taken {
+        admit(shard, stream, peer);
+    }
+}
+
+/// Descriptors are short: an idle upstream connection is worth less than a client.
+async fn rest_short(shard: &'static Shard) {
+    shard.endpoints.borrow_mut().close_one();
+    shard.counters.accept_paused.add(1);
+    rt::sleep(SHORTAGE_PAUSE).await;
 }
 
 fn admit(shard: &'static Shard, stream: TcpStream, peer: SocketAddr) {
@@ -139,40 +158,6 @@ async fn next(
         Err(e) if e.raw_os_error() == Some(libc::ECANCELED) => None,
         result => Some(result),
     }
-}
-
-/// A connection that already waits in the backlog, if any.
-async fn waiting(listener: &TcpListener) -> Option<io::Result<(TcpStream, SocketAddr)>> {
-    // An accept that waits, be it for a moment, can take the wake-up of another gateway's.
-    if !has_waiting(listener) {
-        return None;
-    }
-    let canceller = Canceller::new();
-    let handle = canceller.handle();
-    let mut accepting: Pin<Box<_>> = Box::pin(accept(listener, handle));
-    let mut canceller = Some(canceller);
-    let result = poll_fn(|cx| {
-        if let Poll::Ready(result) = accepting.as_mut().poll(cx) {
-            return Poll::Ready(result);
-        }
-        // The first poll submitted it; a connection that waits completes it before the cancel.
-        if let Some(canceller) = canceller.take() {
-            canceller.cancel();
-        }
-        Poll::Pending
-    })
-    .await;
-    match result {
-        Err(_) => None,
-        result => Some(result),
-    }
-}
-
-fn is_shortage(e: &io::Error) -> bool {
-    matches!(
-        e.raw_os_error(),
-        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
-    )
 }
 
 /// Stops accepting, and after a while ends the connections that wait for a next request. Not at

@@ -58,6 +58,8 @@ pub(crate) struct Alarm {
     pub(super) node: Cell<u32>,
     pub(super) client: Cell<RawFd>,
     pub(super) upstream: Cell<RawFd>,
+    /// A reply is under way whose end is the connection's.
+    until_close: Cell<bool>,
     /// Between two requests: a drain may end the read.
     idle: Cell<bool>,
     pub(super) waker: RefCell<Option<Waker>>,
@@ -77,6 +79,7 @@ impl Alarm {
             node: Cell::new(END),
             client: Cell::new(client),
             upstream: Cell::new(NO_FD),
+            until_close: Cell::new(false),
             idle: Cell::new(false),
             waker: RefCell::new(None),
         })
@@ -92,6 +95,7 @@ impl Alarm {
             deadline.set(NEVER);
         }
         self.expired.set(0);
+        self.until_close.set(false);
     }
 
     pub(crate) fn has_expired(&self, slot: Slot) -> bool {
@@ -134,8 +138,17 @@ impl Alarm {
         }
     }
 
+    pub(crate) fn set_until_close(&self, until_close: bool) {
+        self.until_close.set(until_close);
+    }
+
     /// Ends both connections, with whatever is under way.
     pub(crate) fn cut(&self) {
+        let client = self.client.get();
+        if self.until_close.get() && client != NO_FD {
+            // Otherwise what is cut would pass for whole.
+            io::reset(client);
+        }
         self.act(Act::EndClient);
         self.act(Act::EndUpstream);
     }

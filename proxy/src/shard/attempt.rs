@@ -23,7 +23,7 @@ use crate::shard::first::first;
 use crate::shard::io::{Peek, Side};
 use crate::shard::plan::{Plan, Target};
 use crate::shard::pump::{Fault, Pump, Way};
-use crate::shard::reply_head::{ReplyHead, Told, understand};
+use crate::shard::reply_head::{FinalHead, ReplyHead, Told, understand};
 use crate::shard::upstream::Upstream;
 
 /// What both ways of one try share.
@@ -310,10 +310,7 @@ impl Try<'_> {
                 }
             }
         };
-        self.head_seen.set(true);
-        for slot in [Slot::Down, Slot::Continue] {
-            self.conn.alarm.clear(slot);
-        }
+        self.head_came(&head);
         buf.consume(len);
         let framed = first(&self.conn.shard.scratch.borrow(), buf, &mut head.cursor);
         let framed = match framed {
@@ -354,6 +351,14 @@ impl Try<'_> {
                 }
             }
         }
+    }
+
+    fn head_came(&self, head: &FinalHead) {
+        self.head_seen.set(true);
+        let alarm = &self.conn.alarm;
+        alarm.clear(Slot::Down);
+        alarm.clear(Slot::Continue);
+        alarm.set_until_close(head.close_delimited);
     }
 
     fn understood(&self, head: &[u8]) -> Result<ReplyHead, Refusal> {

@@ -72,8 +72,10 @@ impl Conn {
             }
             _ => None,
         };
+        let alarm = Alarm::new(sock.fd());
+        shard.wheel.enter(&alarm);
         Some(Self {
-            alarm: Alarm::new(sock.fd()),
+            alarm,
             shard,
             sock,
             peer,

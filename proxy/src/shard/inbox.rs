@@ -12,6 +12,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::buf::Class;
+use crate::listen::Backlog;
 use crate::shard::Shard;
 use crate::shard::io::Sock;
 use crate::shard::turn::ask_for_endpoint;
@@ -28,6 +29,8 @@ pub(crate) struct Inbox {
     /// A byte is on its way; no need for another.
     rung: AtomicBool,
     drain: AtomicBool,
+    /// Another gateway accepts from the same listeners.
+    leaves_backlog: AtomicBool,
     /// For how long connections may wait for a next request in the drain, in milliseconds.
     drain_idle: AtomicU64,
     stop: AtomicBool,
@@ -48,6 +51,7 @@ impl Inbox {
             coming: AtomicU64::new(0),
             rung: AtomicBool::new(false),
             drain: AtomicBool::new(false),
+            leaves_backlog: AtomicBool::new(false),
             drain_idle: AtomicU64::new(0),
             stop: AtomicBool::new(false),
             closed: AtomicBool::new(false),
@@ -59,7 +63,9 @@ impl Inbox {
 
     /// Asks the shard to stop accepting, and to end each connection after its next reply or, when
     /// no request comes, after `idle`.
-    pub(crate) fn drain(&self, idle: Duration) {
+    pub(crate) fn drain(&self, idle: Duration, backlog: Backlog) {
+        let leaves = backlog == Backlog::Leave;
+        self.leaves_backlog.store(leaves, Ordering::Relaxed);
         let millis = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
         self.drain_idle.store(millis, Ordering::Relaxed);
         self.drain.store(true, Ordering::Release);
@@ -71,6 +77,15 @@ impl Inbox {
         self.stop.store(true, Ordering::Release);
         self.drain.store(true, Ordering::Release);
         self.ring();
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    /// Whether those who have connected, and are not accepted, are another gateway's.
+    pub(crate) fn leaves_backlog(&self) -> bool {
+        self.leaves_backlog.load(Ordering::Relaxed)
     }
 
     /// Says that nothing is accepted any more: whoever had connected is served.
@@ -154,7 +169,7 @@ pub(crate) async fn listen(shard: &'static Shard, bell: UnixStream) {
         }
         // An accept in flight outlives this thread, and takes the wake-ups of a gateway that took
         // over and waits at the same socket.
-        if shard.inbox.stop.load(Ordering::Acquire) && shard.inbox.is_closed() {
+        if shard.inbox.is_stopping() && shard.inbox.is_closed() {
             return;
         }
     }

@@ -9,12 +9,15 @@
 
 use std::cell::{Cell, UnsafeCell};
 use std::io;
+use std::mem::ManuallyDrop;
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use monoio::io::{AsyncReadRent, AsyncWriteRent, CancelableAsyncReadRent};
 use monoio::net::UnixStream;
 
 use crate::buf::{Buf, Fill, Flush};
+use crate::listen::BACKLOG;
 use crate::metrics::Counter;
 use crate::shard::rt::{CancelHandle, TcpListener, TcpStream};
 use crate::table::Address;
@@ -314,20 +317,70 @@ impl Drop for Sock {
 pub(crate) async fn accept(
     listener: &TcpListener,
     handle: CancelHandle,
-) -> io::Result<(TcpStream, std::net::SocketAddr)> {
+) -> io::Result<(TcpStream, SocketAddr)> {
     listener.cancelable_accept(handle).await
 }
 
-/// Whether a connection waits to be accepted.
-#[expect(unsafe_code, reason = "no safe wrapper is among the dependencies")]
-pub(crate) fn has_waiting(listener: &TcpListener) -> bool {
-    let mut looked = libc::pollfd {
-        fd: listener.as_raw_fd(),
-        events: libc::POLLIN,
-        revents: 0,
-    };
-    // SAFETY: one entry, which lives during the call, and no wait.
-    unsafe { libc::poll(&raw mut looked, 1, 0) == 1 }
+/// The connections that wait at a listener from which nobody accepts any more. They are taken
+/// without the driver: an accept of its own can wait, and with epoll give up unasked.
+pub(crate) struct Waiting {
+    /// The owner's descriptor.
+    listener: ManuallyDrop<std::net::TcpListener>,
+    _owner: TcpListener,
+    /// Whether operations on the driver's sockets wait in the kernel.
+    sockets_wait: bool,
+}
+
+impl Waiting {
+    /// # Errors
+    /// The listener cannot be told not to wait.
+    #[expect(unsafe_code, reason = "monoio gives no listener back")]
+    pub(crate) fn at(owner: TcpListener, sockets_wait: bool) -> io::Result<Self> {
+        // SAFETY: the owner lives as long, and the other is never dropped.
+        let listener = unsafe { std::net::TcpListener::from_raw_fd(owner.as_raw_fd()) };
+        let listener = ManuallyDrop::new(listener);
+        listener.set_nonblocking(true)?;
+        Ok(Self {
+            listener,
+            _owner: owner,
+            sockets_wait,
+        })
+    }
+
+    /// All of them, and why there are no more: [`io::ErrorKind::WouldBlock`] after the last.
+    pub(crate) fn take(&self) -> (Vec<(TcpStream, SocketAddr)>, io::Error) {
+        let mut taken = Vec::new();
+        for _ in 0..=BACKLOG {
+            match self.listener.accept() {
+                Ok((stream, peer)) => taken.extend(self.adopted(stream).map(|s| (s, peer))),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock || is_shortage(&e) => {
+                    return (taken, e);
+                }
+                // The client gave up: none of our business.
+                Err(_) => {}
+            }
+        }
+        (taken, io::ErrorKind::WouldBlock.into())
+    }
+
+    /// Lets nobody connect any more: closing does that too, but with io_uring only when the loop
+    /// comes to it.
+    pub(crate) fn close(self) {
+        shutdown(self.listener.as_raw_fd(), Side::Both);
+    }
+
+    fn adopted(&self, stream: std::net::TcpStream) -> Option<TcpStream> {
+        stream.set_nonblocking(!self.sockets_wait).ok()?;
+        TcpStream::from_std(stream).ok()
+    }
+}
+
+/// Whether descriptors or memory run out.
+pub(crate) fn is_shortage(e: &io::Error) -> bool {
+    matches!(
+        e.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
+    )
 }
 
 /// Takes a fresh connection off this shard's driver, for another shard with the same driver.
@@ -359,6 +412,18 @@ pub(crate) fn shutdown(fd: RawFd, side: Side) {
     };
     // SAFETY: no memory is involved; a stale descriptor is prevented by `Alarm`'s contract.
     unsafe { libc::shutdown(fd, how) };
+}
+
+/// Resets a connection, which its peer cannot take for the end of what was sent.
+#[expect(unsafe_code, reason = "std cannot dissolve a connection")]
+pub(crate) fn reset(fd: RawFd) {
+    let nowhere = libc::sockaddr {
+        sa_family: libc::AF_UNSPEC as libc::sa_family_t,
+        sa_data: [0; 14],
+    };
+    // SAFETY: pointer and length describe one live value; a stale descriptor is prevented by
+    // `Alarm`'s contract.
+    unsafe { libc::connect(fd, &raw const nowhere, size_of_val(&nowhere) as u32) };
 }
 
 /// Bytes of a socket that its peer has not taken yet, if that can be told.

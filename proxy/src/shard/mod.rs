@@ -106,6 +106,8 @@ pub(crate) struct Shard {
     pub(crate) clock: Clock,
     pub(crate) wheel: Wheel,
     pub(crate) buffers: Rc<Pool>,
+    /// Whether operations on sockets wait in the kernel, as io_uring's do.
+    pub(crate) sockets_wait: bool,
     pub(crate) pipes: Pipes,
     pub(crate) reader: RefCell<Reader>,
     pub(crate) endpoints: RefCell<Endpoints>,
@@ -148,6 +150,7 @@ impl Shard {
             config: setup.config,
             clock: setup.clock,
             wheel: Wheel::new(look_every),
+            sockets_wait: setup.sockets_wait,
             pipes: Pipes::new(setup.pipes_max, setup.sockets_wait, Rc::clone(&buffers)),
             buffers,
             reader: RefCell::new(setup.publisher.reader()),

@@ -1,8 +1,8 @@
 //! Deadlines: one store to set, a lazy wheel to find what expired, a shutdown to act.
 //!
-//! A connection's [`Alarm`] holds its deadlines; the wheel holds at most one entry per alarm and
-//! looks at the alarm only when the entry's slot comes up. A deadline that moved later costs
-//! nothing; one that moved before the entry moves the entry.
+//! A connection's [`Alarm`] holds its deadlines; the wheel holds one entry per alarm, as long as the
+//! connection lives, and looks at the alarm only when the entry's slot comes up. A deadline that
+//! moved later costs nothing; one that moved before the entry moves the entry.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -125,6 +125,11 @@ impl Wheel {
         }
     }
 
+    /// Takes an alarm in, until it is removed.
+    pub(crate) fn enter(&self, alarm: &Rc<Alarm>) {
+        self.insert(alarm, NEVER);
+    }
+
     /// Sets a deadline and what its expiry does.
     pub(crate) fn set(&self, alarm: &Rc<Alarm>, slot: Slot, at: Millis, act: Act) {
         alarm.deadlines[slot as usize].set(at);
@@ -180,18 +185,15 @@ impl Wheel {
                 let alarm = self.slots.borrow_mut().pop(tick);
                 let Some(alarm) = alarm else { break };
                 alarm.fire(now, self.look_every);
-                let next = alarm.next();
                 // Firing wakes the task but runs none of it, so only `fire` can have changed
-                // deadlines.
-                if next != NEVER {
-                    self.insert(&alarm, next);
-                }
+                // deadlines. Without one it stays, and is looked at again at the horizon.
+                self.insert(&alarm, alarm.next());
             }
             tick += 1;
         }
     }
 
-    /// Calls `f` with every alarm that has a deadline.
+    /// Calls `f` with every alarm.
     pub(crate) fn each(&self, mut f: impl FnMut(&Alarm)) {
         for alarm in self.slots.borrow().nodes.iter().flat_map(|n| &n.alarm) {
             f(alarm);
@@ -287,6 +289,7 @@ mod tests {
         assert!(alarm.take_expired(Slot::Down));
         wheel.advance(100_000);
         assert!(!alarm.has_expired(Slot::Down));
+        wheel.remove(&alarm);
         assert!(wheel.is_empty());
     }
 
@@ -311,7 +314,28 @@ mod tests {
         assert!(!alarm.has_expired(Slot::Up));
         wheel.advance(750 + 3 * TICK_MILLIS);
         assert!(alarm.has_expired(Slot::Up));
-        assert!(wheel.is_empty());
+    }
+
+    #[test]
+    fn every_alarm_is_there_until_it_is_removed() {
+        let wheel = wheel_at(0);
+        let alarm = Alarm::new(NO_FD);
+        wheel.enter(&alarm);
+        let count = || {
+            let mut count = 0;
+            wheel.each(|_| count += 1);
+            count
+        };
+        for now in (0..60_000).step_by(500) {
+            if now == 20_000 {
+                wheel.set(&alarm, Slot::Up, now + 3_000, Act::Wake);
+            }
+            wheel.advance(now);
+            assert_eq!(count(), 1, "at {now}");
+        }
+        assert!(alarm.take_expired(Slot::Up));
+        wheel.remove(&alarm);
+        assert_eq!(count(), 0);
     }
 
     #[test]

@@ -260,9 +260,29 @@ pub(crate) async fn accept(
     listener.accept(handle).await
 }
 
-pub(crate) fn has_waiting(listener: &TcpListener) -> bool {
-    listener.has_waiting()
+/// See the real one.
+pub(crate) struct Waiting(TcpListener);
+
+impl Waiting {
+    #[expect(clippy::unnecessary_wraps, reason = "the real one can fail")]
+    pub(crate) fn at(owner: TcpListener, _: bool) -> io::Result<Self> {
+        Ok(Self(owner))
+    }
+
+    pub(crate) fn take(&self) -> (Vec<(TcpStream, std::net::SocketAddr)>, io::Error) {
+        (self.0.take_waiting(), io::ErrorKind::WouldBlock.into())
+    }
+
+    pub(crate) fn close(self) {}
 }
+
+/// Nothing runs out here.
+pub(crate) const fn is_shortage(_: &io::Error) -> bool {
+    false
+}
+
+/// The simulation ends no shard with connections.
+pub(crate) const fn reset(_: RawFd) {}
 
 /// There is one shard.
 pub(crate) fn detach(_: TcpStream) -> Option<std::net::TcpStream> {

@@ -174,7 +174,7 @@ impl Scene {
 fn drain(inbox: &Inbox, books: &Books) {
     world::world().tell(|| "drain".to_owned());
     books.draining.set(true);
-    inbox.drain(Duration::from_secs(1));
+    inbox.drain(Duration::from_secs(1), crate::listen::Backlog::Serve);
     world::world().rung.set(true);
 }
 

@@ -134,8 +134,8 @@ impl TcpListener {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    pub(super) fn has_waiting(&self) -> bool {
-        !self.0.waiting.borrow().is_empty()
+    pub(super) fn take_waiting(&self) -> Vec<(TcpStream, SocketAddr)> {
+        self.0.waiting.take().into()
     }
 
     /// Waits for a connection.

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use parking_lot::Mutex;
-use ringway_proxy::{Change, Demand, DriverChoice, FunctionId, Gateway, Publisher, Reject};
+use ringway_proxy::{
+    Backlog, Change, Demand, DriverChoice, FunctionId, Gateway, Publisher, Reject,
+};
 
 use super::{
     body, config, each_config, each_driver, eventually, function, line, ok, one_call_each, spec,
@@ -143,7 +145,7 @@ fn a_shard_that_stands_still_does_not_answer() {
         let mut reply = String::new();
         caller.read_to_string(&mut reply).unwrap();
         assert_eq!(body(&reply), "late");
-        gateway.drain(std::time::Duration::ZERO);
+        gateway.drain(std::time::Duration::ZERO, Backlog::Serve);
         assert_eq!(gateway.stop(std::time::Duration::from_secs(5)), 0);
     }
 }

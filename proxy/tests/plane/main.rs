@@ -24,8 +24,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use ringway_proxy::{
-    AccessLog, Address, Config, Demand, DriverChoice, Forward, FunctionId, FunctionSpec, Gateway,
-    HalfClose, Name, Publisher, Settings,
+    AccessLog, Address, Backlog, Config, Demand, DriverChoice, Forward, FunctionId, FunctionSpec,
+    Gateway, HalfClose, Name, Publisher, Settings,
 };
 
 /// A data plane and what it told through its [`Demand`].
@@ -104,7 +104,7 @@ fn each_config(config: impl Fn(DriverChoice) -> Config, test: impl Fn(&Plane)) {
         let plane = Plane::start(config(driver));
         test(&plane);
         let Plane { gateway, .. } = plane;
-        gateway.drain(Duration::ZERO);
+        gateway.drain(Duration::ZERO, Backlog::Serve);
         assert_eq!(gateway.stop(Duration::from_secs(5)), 0, "connections cut");
     }
 }
