@@ -32,7 +32,10 @@ impl Running {
                     why
                 }
             };
-            self.facts.draining.store(true, Ordering::Relaxed);
+            // Once another gateway serves, whoever asks for the health of the address is answered
+            // that it is well, also by this one.
+            let draining = !matches!(why, Why::Succeeded);
+            self.facts.draining.store(draining, Ordering::Relaxed);
             let manner = why.manner(self.grace);
             match why {
                 Why::Succeeded => {

@@ -12,7 +12,7 @@ use std::task::Poll;
 
 use crate::limits::SHORTAGE_PAUSE;
 use crate::shard::conn::{Conn, Wall};
-use crate::shard::io::{Sock, Waiting, accept, detach, is_shortage};
+use crate::shard::io::{Sock, Waiting, accept, detach, has_waiting, is_shortage};
 use crate::shard::rt::{self, Canceller, TcpListener, TcpStream};
 use crate::shard::{Neighbour, Shard};
 
@@ -32,10 +32,23 @@ pub(crate) async fn accept_loop(shard: &'static Shard, listener: TcpListener) {
             None => break,
         }
     }
-    if !shard.inbox.leaves_backlog() {
+    if shard.inbox.leaves_backlog() {
+        last_look(shard, &listener).await;
+    } else {
         empty(shard, listener).await;
     }
     shard.inbox.close();
+}
+
+/// Whoever waits is another gateway's, but one of them may have woken the accept that was
+/// cancelled: nobody else would hear of it before the next connection comes.
+async fn last_look(shard: &'static Shard, listener: &TcpListener) {
+    if !has_waiting(listener) {
+        return;
+    }
+    if let Some(Ok((stream, peer))) = next(shard, listener).await {
+        admit(shard, stream, peer);
+    }
 }
 
 /// Serves who has connected already: closing the listener resets them. All are taken before one

@@ -321,6 +321,18 @@ pub(crate) async fn accept(
     listener.cancelable_accept(handle).await
 }
 
+/// Whether a connection waits to be accepted.
+#[expect(unsafe_code, reason = "no safe wrapper is among the dependencies")]
+pub(crate) fn has_waiting(listener: &TcpListener) -> bool {
+    let mut looked = libc::pollfd {
+        fd: listener.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    // SAFETY: one entry, which lives during the call, and no wait.
+    unsafe { libc::poll(&raw mut looked, 1, 0) == 1 }
+}
+
 /// The connections that wait at a listener from which nobody accepts any more. They are taken
 /// without the driver: an accept of its own can wait, and with epoll give up unasked.
 pub(crate) struct Waiting {

@@ -187,6 +187,8 @@ impl Shard {
         inbox::listen(self, bell).await;
         // What is left is cut now; its descriptors are only closed by the end of the process.
         self.wheel.each(alarm::Alarm::cut);
+        // What was to be closed in this turn is only closed in the next.
+        rt::sleep(Duration::from_millis(1)).await;
     }
 
     /// How long a connection may wait for a next request.

@@ -260,6 +260,10 @@ pub(crate) async fn accept(
     listener.accept(handle).await
 }
 
+pub(crate) fn has_waiting(listener: &TcpListener) -> bool {
+    !listener.0.waiting.borrow().is_empty()
+}
+
 /// See the real one.
 pub(crate) struct Waiting(TcpListener);
 
