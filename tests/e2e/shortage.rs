@@ -63,3 +63,25 @@ fn out_of_descriptors_calls_wait_or_are_refused_and_the_gateway_recovers() {
     assert_eq!(reply.text(), "a new function");
     assert!(!gateway.log().contains("panic"), "{}", gateway.log());
 }
+
+#[test]
+fn out_of_descriptors_at_the_end_whoever_has_connected_is_answered() {
+    let limited = format!("ulimit -n {DESCRIPTORS} && exec \"$@\"");
+    let through = ["sh", "-c", &limited, "sh"].map(OsString::from);
+    let mut gateway = Gateway::through(&through, &[("max_idle_conns", "4")]);
+    gateway.deploy_ready(&Deployment::vice("vice"), 1);
+    let mut clients: Vec<_> = (0..CALLERS)
+        .map(|_| Client::connect(gateway.address).unwrap())
+        .collect();
+    let request = b"POST /function/vice/slow?ms=300 HTTP/1.1\r\nHost: a\r\n\
+                    Connection: close\r\nContent-Length: 4\r\n\r\nbody";
+    for client in &mut clients {
+        client.send(request).unwrap();
+    }
+    gateway.signal(libc::SIGTERM);
+    for client in &mut clients {
+        let reply = client.reply("POST").unwrap();
+        assert!([200, 503].contains(&reply.status), "{}", reply.text());
+    }
+    assert_eq!(gateway.ended(), Some(0), "{}", gateway.log());
+}
