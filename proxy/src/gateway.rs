@@ -300,7 +300,8 @@ impl Gateway {
     }
 
     /// Begins to drain: no new connections, `Connection: close` on replies; connections on which
-    /// no request comes for `idle` are closed.
+    /// no request comes for `idle` are closed. Who has connected and is not accepted is served or
+    /// left; with [`Backlog::Serve`] the sockets listen no more, wherever else they are open.
     pub fn drain(&self, idle: Duration, backlog: Backlog) {
         self.listeners.lock().clear();
         for shard in &self.shards {

@@ -36,7 +36,7 @@ impl Running {
             // that it is well, also by this one.
             let draining = !matches!(why, Why::Succeeded);
             self.facts.draining.store(draining, Ordering::Relaxed);
-            let manner = why.manner(self.grace);
+            let manner = why.manner(self.grace, self.backlog());
             match why {
                 Why::Succeeded => {
                     tracing::info!("another gateway has taken over");
@@ -115,6 +115,14 @@ impl Running {
         }
     }
 
+    /// A successor has the listening sockets as soon as it is under way: they stay as they are.
+    fn backlog(&self) -> Backlog {
+        match self.takeover.stage() {
+            Stage::Alone => Backlog::Serve,
+            Stage::UnderWay(_) | Stage::Over => Backlog::Leave,
+        }
+    }
+
     /// What is under way when this gateway is gone cannot succeed; the successor finds out.
     fn break_off(&self) {
         if let Stage::UnderWay(pid) = self.takeover.stage() {
@@ -181,24 +189,16 @@ enum Why {
 }
 
 impl Why {
-    const fn manner(self, grace: Duration) -> Manner {
-        let at_once = Manner {
-            grace: Duration::ZERO,
-            idle: Duration::ZERO,
-            backlog: Backlog::Serve,
+    const fn manner(self, grace: Duration, backlog: Backlog) -> Manner {
+        let (grace, idle) = match self {
+            Self::Asked(Asked::End) => (grace, LAST_REQUEST),
+            Self::Succeeded => (Duration::ZERO, LAST_REQUEST_NO_HURRY),
+            Self::Asked(_) | Self::Broken(_) => (Duration::ZERO, Duration::ZERO),
         };
-        match self {
-            Self::Asked(Asked::End) => Manner {
-                grace,
-                idle: LAST_REQUEST,
-                ..at_once
-            },
-            Self::Succeeded => Manner {
-                idle: LAST_REQUEST_NO_HURRY,
-                backlog: Backlog::Leave,
-                ..at_once
-            },
-            Self::Asked(_) | Self::Broken(_) => at_once,
+        Manner {
+            grace,
+            idle,
+            backlog,
         }
     }
 }
